@@ -1,0 +1,3 @@
+//! Cache levels and the hierarchy that they form.
+
+pub mod settings;

@@ -1,0 +1,1 @@
+//! The function half: what happens to every access.

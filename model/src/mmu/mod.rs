@@ -1,0 +1,3 @@
+//! Address translation hardware: TLBs, paging-structure caches and the walker's view of a table.
+
+pub mod settings;

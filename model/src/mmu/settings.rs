@@ -1,0 +1,243 @@
+//! Settings of address translation: `[mmu]`, `[[mmu.tlb]]`, `[mmu.walker]`, `[[mmu.pwc]]`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::cache::settings::Stream;
+use crate::replacement::Policy;
+use crate::units::{ByteSize, Span};
+
+/// Address translation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mmu {
+    /// Whether addresses are translated; without, virtual addresses are physical.
+    #[schemars(extend("x-effect" = "function"))]
+    pub enabled: bool,
+    /// The page-table format by name; `format` describes another.
+    #[schemars(extend("x-effect" = "function"))]
+    pub page_table: PageTable,
+    /// A page-table format by its numbers; overrides `page_table`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub format: Option<Format>,
+    /// The base page: a power of two from 64 B. A leaf size of the format maps everything with that leaf.
+    #[schemars(extend("x-effect" = "function"))]
+    pub page_size: ByteSize,
+    /// Width of a virtual address in bits. Default: what the format translates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"), range(min = 8, max = 64))]
+    pub va_bits: Option<u8>,
+    /// Width of a physical address in bits.
+    #[schemars(extend("x-effect" = "function"), range(min = 8, max = 56))]
+    pub pa_bits: u8,
+    /// How many address-space identifiers TLB entries can carry; 0: a process switch flushes.
+    #[schemars(extend("x-effect" = "function"))]
+    pub asids: u16,
+    /// The TLBs, any number of levels and page sizes.
+    pub tlb: Vec<Tlb>,
+    /// The page walkers.
+    pub walker: Walker,
+    /// The paging-structure caches.
+    pub pwc: Vec<Pwc>,
+}
+
+impl Default for Mmu {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            page_table: PageTable::X86_64Level4,
+            format: None,
+            page_size: ByteSize(4096),
+            va_bits: None,
+            pa_bits: 52,
+            asids: 4096,
+            tlb: Vec::new(),
+            walker: Walker::default(),
+            pwc: Vec::new(),
+        }
+    }
+}
+
+/// Page-table formats by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PageTable {
+    /// PGD, PUD, PMD, PTE with 9 bits each and leaves of 4 KiB, 2 MiB and 1 GiB.
+    #[serde(rename = "x86-64-4level")]
+    X86_64Level4,
+    /// One level more: 57-bit addresses.
+    #[serde(rename = "x86-64-5level")]
+    X86_64Level5,
+    /// One table with an entry for every page: textbooks.
+    #[serde(rename = "flat")]
+    Flat,
+}
+
+/// A radix page table by its numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Format {
+    /// Index bits of each level, root first.
+    #[schemars(extend("x-effect" = "function"))]
+    pub bits: Vec<u8>,
+    /// Bytes of an entry, a power of two.
+    #[serde(default = "eight")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub entry_bytes: u8,
+    /// The levels at which an entry may be a leaf, 1 being the last; 1 is always one.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub leaves: Vec<u8>,
+}
+
+fn eight() -> u8 {
+    8
+}
+
+/// One TLB.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tlb {
+    /// The name that results use.
+    pub name: String,
+    /// Level, from 1.
+    #[schemars(extend("x-effect" = "function"), range(min = 1))]
+    pub level: u8,
+    /// Which streams it serves.
+    #[serde(default = "Stream::both")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub serves: Vec<Stream>,
+    /// Page sizes that it holds. Default: every size of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub pages: Option<Vec<ByteSize>>,
+    /// Entries; a multiple of `ways`.
+    #[schemars(extend("x-effect" = "function"), range(min = 1))]
+    pub entries: u32,
+    /// Associativity.
+    #[schemars(extend("x-effect" = "function"))]
+    pub ways: Ways,
+    /// What a hit adds to an access. Default: nothing at level 1, 1 cycle below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "timing"))]
+    pub latency: Option<Span>,
+    /// Replacement policy.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub replacement: Policy,
+}
+
+/// Associativity: a number, or `"full"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ways {
+    /// One set.
+    Full,
+    /// That many entries a set.
+    Number(u32),
+}
+
+struct WaysVisitor;
+
+impl Visitor<'_> for WaysVisitor {
+    type Value = Ways;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of ways or \"full\"")
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Ways, E> {
+        match u32::try_from(value) {
+            Ok(ways) if ways > 0 => Ok(Ways::Number(ways)),
+            _ => Err(E::custom("the number of ways must be at least 1")),
+        }
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Ways, E> {
+        self.visit_i64(i64::try_from(value).unwrap_or(-1))
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Ways, E> {
+        if text == "full" {
+            Ok(Ways::Full)
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Ways {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WaysVisitor)
+    }
+}
+
+impl Serialize for Ways {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Full => serializer.serialize_str("full"),
+            Self::Number(ways) => serializer.serialize_u32(*ways),
+        }
+    }
+}
+
+impl JsonSchema for Ways {
+    fn schema_name() -> Cow<'static, str> {
+        "Ways".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "oneOf": [{ "const": "full" }, { "type": "integer", "minimum": 1 }] })
+    }
+}
+
+impl Ways {
+    /// The number of ways of a structure with `entries` entries.
+    pub fn of(self, entries: u32) -> u32 {
+        match self {
+            Self::Full => entries,
+            Self::Number(ways) => ways,
+        }
+    }
+}
+
+/// The page walkers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Walker {
+    /// Walks that can be under way at once.
+    #[schemars(extend("x-effect" = "timing"), range(min = 1, max = 64))]
+    pub count: u32,
+    /// The cache that page-table reads enter at, by name, or "memory". Default: the first data cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub entry_level: Option<String>,
+}
+
+impl Default for Walker {
+    fn default() -> Self {
+        Self { count: 1, entry_level: None }
+    }
+}
+
+/// One paging-structure cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pwc {
+    /// The level of the entries that it holds, the leaf table's being 1: an entry of level 2 points to
+    /// a leaf table and leaves one read.
+    #[schemars(extend("x-effect" = "function"), range(min = 2))]
+    pub level: u8,
+    /// Entries; a multiple of `ways`.
+    #[schemars(extend("x-effect" = "function"), range(min = 1))]
+    pub entries: u32,
+    /// Associativity.
+    #[schemars(extend("x-effect" = "function"))]
+    pub ways: Ways,
+    /// What a look-up adds to a walk. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "timing"))]
+    pub latency: Option<Span>,
+    /// Replacement policy.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub replacement: Policy,
+}

@@ -1,0 +1,1 @@
+//! The slow twin: the function half derived again in the plainest way.

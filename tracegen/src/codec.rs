@@ -1,0 +1,1 @@
+//! The one place that turns metadata structures into bytes and back (bincode).

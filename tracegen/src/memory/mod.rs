@@ -1,0 +1,1 @@
+//! The modelled memory that workloads run over.
