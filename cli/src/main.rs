@@ -1,1 +1,26 @@
-fn main() {}
+//! `faultline`: the command. It parses, calls the libraries and prints; one file a verb.
+
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A performance model of virtual memory: TLBs, caches, page walks, DRAM, swap and the Linux memory
+/// manager, driven by traces.
+#[derive(Parser)]
+#[command(name = "faultline", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result: anyhow::Result<ExitCode> = match cli.verb {};
+    #[allow(unreachable_code)]
+    result.unwrap_or_else(|error| output::fail(&error))
+}
