@@ -1,1 +1,3 @@
 //! Swap devices.
+
+pub mod settings;
