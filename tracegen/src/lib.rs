@@ -11,6 +11,8 @@ pub mod error;
 pub mod flt;
 pub mod formats;
 pub mod memory;
+pub mod metadata;
 pub mod record;
+pub mod sink;
 pub mod source;
 pub mod workloads;

@@ -9,6 +9,11 @@ pub type CpuId = u16;
 /// A process of the traced program. Every CPU runs process 0 until an [`Event::Switch`] says otherwise.
 pub type ProcessId = u32;
 
+/// The [`Access::gap`] of an access that belongs to the same instruction as its CPU's previous access, as
+/// the store of a read-modify-write does. The instructions that an access stands for are therefore
+/// `gap.wrapping_add(1)`: none for this value.
+pub const SAME_INSTRUCTION: u32 = u32::MAX;
+
 /// One record of a trace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Record {
@@ -48,7 +53,8 @@ pub struct Access {
     pub size: u32,
     /// Where in the program it comes from: a program counter, or a small identifier; 0 if unknown.
     pub site: u64,
-    /// Instructions without a memory access since this CPU's last record.
+    /// Instructions without a memory access since this CPU's last record; [`SAME_INSTRUCTION`] if the
+    /// access belongs to the instruction of this CPU's previous access.
     pub gap: u32,
     /// 0, or how many loads back on this CPU the load is that this address was computed from
     /// (1 is the CPU's latest load before this access).

@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::error::TraceError;
+use crate::metadata::Metadata;
 
 /// A stream of records. A file reader, a workload and a live recorder are all this and nothing else.
 pub trait Source: Send {
@@ -15,6 +16,11 @@ pub trait Source: Send {
 
     /// How far the stream has come, as (done, total) in a unit of the source's own, where it knows.
     fn progress(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// What the source says about itself, where it says anything.
+    fn metadata(&self) -> Option<&Metadata> {
         None
     }
 }

@@ -1,1 +1,264 @@
-//! Foreign formats, one file each.
+//! Files of traces in any format: [`open`] reads them, [`create`] writes them. Foreign formats, one file
+//! each.
+
+pub mod csv;
+pub mod din;
+mod guess;
+pub mod lackey;
+pub mod losses;
+pub mod output;
+pub mod pages;
+pub mod stream;
+pub mod text;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::error::TraceError;
+use crate::metadata::Metadata;
+use crate::sink::Sink;
+use crate::source::Source;
+
+use output::Output;
+use stream::Stream;
+use text::TextSource;
+
+/// The page of the page-number formats, in bytes.
+pub const PAGE: u64 = 4096;
+
+/// Where a trace is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A file, or a directory where the format is one.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+impl Input {
+    /// The input that a command line means by `path`: `-` is standard input.
+    pub fn of(path: &Path) -> Self {
+        if path.as_os_str() == "-" { Self::Stdin } else { Self::Path(path.to_owned()) }
+    }
+
+    /// Its name for messages.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Stdin => PathBuf::from("-"),
+        }
+    }
+}
+
+/// A trace format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// The project's own container.
+    Flt,
+    /// valgrind's lackey.
+    Lackey,
+    /// Dinero.
+    Din,
+    /// ChampSim's instruction records.
+    Champsim,
+    /// DynamoRIO's drmemtrace.
+    Drmemtrace,
+    /// Page numbers.
+    Pages,
+    /// A column of a table.
+    Csv,
+    /// malloc-lab allocation traces.
+    Rep,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 8] = [
+        Self::Flt,
+        Self::Lackey,
+        Self::Din,
+        Self::Champsim,
+        Self::Drmemtrace,
+        Self::Pages,
+        Self::Csv,
+        Self::Rep,
+    ];
+
+    /// The name that the command line uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flt => "flt",
+            Self::Lackey => "lackey",
+            Self::Din => "din",
+            Self::Champsim => "champsim",
+            Self::Drmemtrace => "drmemtrace",
+            Self::Pages => "pages",
+            Self::Csv => "csv",
+            Self::Rep => "rep",
+        }
+    }
+
+    /// The format whose files are named like `path`.
+    pub fn of_suffix(path: &Path) -> Option<Self> {
+        let suffix = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match suffix.as_str() {
+            "flt" => Self::Flt,
+            "lackey" => Self::Lackey,
+            "din" => Self::Din,
+            "champsim" | "champsimtrace" => Self::Champsim,
+            "drmemtrace" => Self::Drmemtrace,
+            "pages" => Self::Pages,
+            "csv" => Self::Csv,
+            "rep" => Self::Rep,
+            _ => return None,
+        })
+    }
+
+    /// Whether an empty file is a trace of this format.
+    const fn is_text(self) -> bool {
+        matches!(self, Self::Lackey | Self::Din | Self::Pages | Self::Csv)
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|format| format.name()).collect();
+            format!("`{name}` is not a trace format; formats are {}", names.join(", "))
+        })
+    }
+}
+
+/// Which column of a csv file holds the addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Column {
+    /// By its name in the header.
+    Name(String),
+    /// By its place, from 1.
+    Number(u64),
+}
+
+impl FromStr for Column {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(0) => Err("columns count from 1".to_owned()),
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) => Ok(Self::Name(text.to_owned())),
+        }
+    }
+}
+
+/// What the numbers of a csv column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Numbers of 4 KiB pages.
+    Page,
+    /// Byte addresses.
+    Byte,
+}
+
+impl FromStr for Unit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "page" => Ok(Self::Page),
+            "byte" => Ok(Self::Byte),
+            _ => Err(format!("expected `page` or `byte`, found `{text}`")),
+        }
+    }
+}
+
+/// What a reader is told beside the input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// The format, where it is not to be guessed.
+    pub format: Option<Format>,
+    /// The column of a csv file.
+    pub column: Option<Column>,
+    /// The unit of that column.
+    pub unit: Option<Unit>,
+}
+
+/// Opens a trace. Input that is compressed with gzip, xz or zstd is decompressed on the way; the whole
+/// takes constant memory.
+///
+/// # Errors
+/// The input cannot be read, its format cannot be told or is not read yet, or it starts wrongly.
+pub fn open(input: &Input, options: &OpenOptions) -> Result<Box<dyn Source>, TraceError> {
+    open_as(input, options).map(|(_, source)| source)
+}
+
+/// [`open`], and the format that the trace has.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(
+    input: &Input,
+    options: &OpenOptions,
+) -> Result<(Format, Box<dyn Source>), TraceError> {
+    let csv_only = options.column.is_some() || options.unit.is_some();
+    let refused = |message: String| TraceError::Format { path: input.path(), message };
+    if let Input::Path(path) = input
+        && path.is_dir()
+    {
+        return Err(refused("drmemtrace (a directory) is not read yet".to_owned()));
+    }
+    let mut stream = Stream::open(input)?;
+    let format = match options.format {
+        Some(format) => format,
+        None if csv_only => Format::Csv,
+        None => guess::guess(&mut stream)?,
+    };
+    if csv_only && format != Format::Csv {
+        let message = format!("--column and --unit are for csv, the trace is {}", format.name());
+        return Err(refused(message));
+    }
+    let source: Box<dyn Source> = match format {
+        Format::Flt => return Err(refused("flt is not read yet".to_owned())),
+        Format::Lackey => Box::new(TextSource::new(stream, lackey::Lackey::default())),
+        Format::Din => Box::new(TextSource::new(stream, din::Din::default())),
+        Format::Pages => Box::new(TextSource::new(stream, pages::Pages)),
+        Format::Csv => {
+            Box::new(TextSource::new(stream, csv::Csv::new(options.column.clone(), options.unit)))
+        }
+        Format::Champsim | Format::Drmemtrace | Format::Rep => {
+            return Err(refused(format!("{} is not read yet", format.name())));
+        }
+    };
+    Ok((format, source))
+}
+
+/// Creates a trace file; `-` is standard output. `metadata` is kept where the format has a place for it.
+///
+/// # Errors
+/// The file cannot be created, or the format is not written.
+pub fn create(
+    path: &Path,
+    format: Format,
+    metadata: &Metadata,
+) -> Result<Box<dyn Sink>, TraceError> {
+    let refused = |message: String| TraceError::Format { path: path.to_owned(), message };
+    let writable = match format {
+        Format::Champsim => Err(refused("champsim is not written yet".to_owned())),
+        Format::Drmemtrace | Format::Rep => Err(refused(format!(
+            "{} is only read; flt, lackey, din, csv and pages are written",
+            format.name()
+        ))),
+        Format::Flt => Err(refused("flt is not written yet".to_owned())),
+        _ => Ok(()),
+    };
+    writable?;
+    let output = Output::create(path)?;
+    let _ = metadata;
+    Ok(match format {
+        Format::Lackey => Box::new(lackey::LackeyWriter::new(output)),
+        Format::Din => Box::new(din::DinWriter::new(output)),
+        Format::Csv => Box::new(csv::CsvWriter::new(output)),
+        _ => Box::new(pages::PagesWriter::new(output)),
+    })
+}
