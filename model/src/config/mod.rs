@@ -1,10 +1,12 @@
 //! A machine as a value: the resolved configuration that both halves are built from.
 
+mod invalid;
 mod state;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use invalid::InvalidSetting;
 pub use state::State;
 
 use crate::cache::settings::Cache;

@@ -1,3 +1,10 @@
-//! Address translation hardware: TLBs, paging-structure caches and the walker's view of a table.
+//! Address translation hardware: TLBs, paging-structure caches and the hierarchy that they form.
 
+pub mod hierarchy;
+pub mod pwc;
 pub mod settings;
+pub mod tlb;
+
+pub use hierarchy::{Found, TlbHierarchy};
+pub use pwc::{PagingStructureCaches, Start};
+pub use tlb::{Tlb, TlbEntry};

@@ -1,0 +1,236 @@
+//! One cache: write-back, write-allocate, physically tagged.
+
+use super::settings;
+use crate::address::{PageShift, PhysAddr};
+use crate::config::InvalidSetting;
+use crate::replacement::{Geometry, Key, PlaceError, SetAssociative, component_seed};
+use crate::statistics::Statistics;
+use crate::units::ByteSize;
+
+/// The most lines that a cache may have.
+pub const MAX_LINES: u64 = 1 << 26;
+
+/// A line that a fill displaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Victim {
+    /// Its first byte.
+    pub addr: PhysAddr,
+    /// Whether it was written to since it came.
+    pub dirty: bool,
+}
+
+/// What a cache counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheCounters {
+    /// Demand accesses of the program that found their line.
+    pub hits: u64,
+    /// Demand accesses of the program that did not.
+    pub misses: u64,
+    /// Valid lines displaced by fills of any kind.
+    pub evictions: u64,
+    /// Dirty lines among them.
+    pub writebacks: u64,
+    /// Page-table reads that found their line.
+    pub walk_hits: u64,
+    /// Page-table reads that did not.
+    pub walk_misses: u64,
+    /// Accessed and dirty bits that the walker wrote here.
+    pub walk_writes: u64,
+}
+
+/// A set-associative cache. Every way remembers whether its line is dirty.
+#[derive(Debug, Clone)]
+pub struct CacheLevel {
+    name: String,
+    line_shift: u32,
+    lines: SetAssociative<bool>,
+    pub(super) counters: CacheCounters,
+}
+
+impl CacheLevel {
+    /// An empty cache for physical addresses below 2^`address_bits`. `page` is the base page where
+    /// addresses are translated; `seed` is the run's.
+    ///
+    /// # Errors
+    /// Where size, line, ways, replacement and indexing do not fit together.
+    pub fn new(
+        settings: &settings::Cache,
+        page: Option<PageShift>,
+        address_bits: u8,
+        seed: u64,
+    ) -> Result<Self, InvalidSetting> {
+        let invalid = |field: &str, message: String| {
+            InvalidSetting::new(format!("cache.{}.{field}", settings.name), message)
+        };
+        let line = settings.line.0;
+        if !line.is_power_of_two() || !(2..=64 << 10).contains(&line) {
+            let message =
+                format!("expected a power of two from 2B to 64KiB, found {}", settings.line);
+            return Err(invalid("line", message));
+        }
+        let lines = settings.size.0 / line;
+        if lines == 0 || lines > MAX_LINES || !settings.size.0.is_multiple_of(line) {
+            let message = format!(
+                "expected a multiple of the line of {} up to {}, found {}",
+                settings.line,
+                ByteSize(MAX_LINES.saturating_mul(line)),
+                settings.size
+            );
+            return Err(invalid("size", message));
+        }
+        // At most MAX_LINES, which fits.
+        let lines = lines as u32;
+        let ways = settings.ways.of(lines);
+        if ways == 0 || ways > lines {
+            return Err(invalid("ways", format!("expected 1 to {lines} ways, found {ways}")));
+        }
+        if !lines.is_multiple_of(ways) {
+            let message = format!(
+                "{} is not a multiple of {ways} ways of {} lines; the nearest is {}",
+                settings.size,
+                settings.line,
+                ByteSize(u64::from((lines / ways).max(1)) * u64::from(ways) * line)
+            );
+            return Err(invalid("size", message));
+        }
+        let way = u64::from(lines / ways) * line;
+        if let (settings::Indexing::Vipt, Some(page)) = (settings.indexing, page)
+            && way > page.bytes()
+        {
+            let message = format!(
+                "a way of {} is larger than a page of {}, so that a line could be in several sets; \
+                 expected more ways, a smaller size or \"pipt\"",
+                ByteSize(way),
+                ByteSize(page.bytes())
+            );
+            return Err(invalid("indexing", message));
+        }
+        let line_shift = line.trailing_zeros();
+        let geometry = Geometry {
+            sets: lines / ways,
+            ways,
+            number_bits: u32::from(address_bits).saturating_sub(line_shift),
+            context_bits: 0,
+        };
+        let seed = component_seed(&settings.name, seed);
+        let lines = SetAssociative::new(&settings.replacement, geometry, seed)
+            .map_err(|message| invalid("replacement", message))?;
+        let name = settings.name.clone();
+        Ok(Self { name, line_shift, lines, counters: CacheCounters::default() })
+    }
+
+    /// The name that results use.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// log2 of the bytes of a line.
+    pub fn line_shift(&self) -> u32 {
+        self.line_shift
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> CacheCounters {
+        self.counters
+    }
+
+    #[inline]
+    fn key(&self, addr: PhysAddr) -> Key {
+        Key { number: addr.0 >> self.line_shift, context: 0 }
+    }
+
+    /// Whether the line of `addr` is there, which is a use; a write makes it dirty. Counts nothing.
+    #[inline]
+    pub fn lookup(&mut self, addr: PhysAddr, write: bool) -> bool {
+        match self.lines.lookup(self.key(addr)) {
+            Some(dirty) => {
+                *dirty |= write;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the line of `addr` is there, without a use, and whether it is dirty.
+    pub fn probe(&self, addr: PhysAddr) -> Option<bool> {
+        self.lines.probe(self.key(addr)).copied()
+    }
+
+    /// Makes the line of `addr` dirty, without a use; whether it was there.
+    #[inline]
+    pub fn mark_dirty(&mut self, addr: PhysAddr) -> bool {
+        self.lines.probe_mut(self.key(addr)).map(|dirty| *dirty = true).is_some()
+    }
+
+    /// Puts in the line of `addr`, which a look-up has not found.
+    #[inline]
+    pub fn fill(&mut self, addr: PhysAddr, dirty: bool) -> Option<Victim> {
+        let evicted = self.lines.fill(self.key(addr), dirty)?;
+        self.counters.evictions += 1;
+        self.counters.writebacks += u64::from(evicted.value);
+        let addr = PhysAddr(evicted.key.number << self.line_shift);
+        Some(Victim { addr, dirty: evicted.value })
+    }
+
+    /// Drops the line of `addr`; whether it was dirty, where it was there.
+    pub fn invalidate(&mut self, addr: PhysAddr) -> Option<bool> {
+        self.lines.invalidate(self.key(addr))
+    }
+
+    /// The set and the tag of an address: its line's number modulo and divided by the number of sets.
+    pub fn locate(&self, addr: PhysAddr) -> (usize, u64) {
+        self.lines.index().split(addr.0 >> self.line_shift)
+    }
+
+    /// Puts a clean line in a set and way, as a preloaded machine has it; returns its first byte.
+    ///
+    /// # Errors
+    /// As [`Array::place`](crate::replacement::Array::place).
+    pub fn place(&mut self, set: usize, way: usize, tag: u64) -> Result<PhysAddr, PlaceError> {
+        self.lines.place(set, way, tag, 0, false)?;
+        let number = self.lines.index().join(set, tag).ok_or(PlaceError::Tag { tag })?;
+        Ok(PhysAddr(number << self.line_shift))
+    }
+
+    /// Forgets what was counted, and keeps the lines.
+    pub fn reset_counters(&mut self) {
+        self.counters = CacheCounters::default();
+    }
+
+    /// Declares its statistics; `instructions` is what misses are related to.
+    pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
+        let CacheCounters {
+            hits,
+            misses,
+            evictions,
+            writebacks,
+            walk_hits,
+            walk_misses,
+            walk_writes,
+        } = self.counters;
+        let name = &self.name;
+        let mut count = |what: &str, unit, doc, value| {
+            statistics.count(format!("{name}.{what}"), unit, doc, value);
+        };
+        count("accesses", "accesses", "Demand accesses of the program", hits + misses);
+        count("hits", "accesses", "Demand accesses that found their line", hits);
+        count("misses", "accesses", "Demand accesses that did not find their line", misses);
+        count("evictions", "lines", "Valid lines displaced by fills of any kind", evictions);
+        count("writebacks", "lines", "Dirty lines displaced", writebacks);
+        count("walk.hits", "reads", "Page-table reads that found their line", walk_hits);
+        count("walk.misses", "reads", "Page-table reads that did not find their line", walk_misses);
+        count(
+            "walk.writes",
+            "writes",
+            "Accessed and dirty bits written by the walker",
+            walk_writes,
+        );
+        let mpki = misses as f64 * 1000.0 / instructions as f64;
+        statistics.real(
+            format!("{name}.mpki"),
+            "1/ki",
+            "Demand misses per 1000 instructions",
+            mpki,
+        );
+    }
+}

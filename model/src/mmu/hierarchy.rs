@@ -1,0 +1,303 @@
+//! The TLBs of a CPU: for each stream and page size, the TLBs that hold it, level by level.
+
+use super::settings;
+use super::tlb::{Tlb, TlbEntry};
+use crate::address::{Asid, PageShift, VirtAddr};
+use crate::cache::settings::Stream;
+use crate::config::InvalidSetting;
+use crate::outcome::WALKED;
+use crate::statistics::Statistics;
+use crate::units::ByteSize;
+
+/// A translation that a TLB had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The TLB, as its index in the configuration's list.
+    pub tlb: u8,
+    /// The page's size.
+    pub size: PageShift,
+    /// The translation.
+    pub entry: TlbEntry,
+}
+
+/// The TLBs for one page size on one stream.
+#[derive(Debug, Clone)]
+struct Chain {
+    size: PageShift,
+    /// Indices into the list of TLBs, by level.
+    tlbs: Vec<u8>,
+    /// Whether any page of this size was ever put in: where none was, there is nothing to look for.
+    used: bool,
+}
+
+/// The TLBs of a CPU.
+///
+/// An access counts at each level only in the TLB that holds its page's size; a level sees what the
+/// level above it missed. A page's translation goes into every level that holds its size when it is
+/// walked for, and into every level above when a level has it; levels are not inclusive: what one
+/// displaces stays in the others.
+///
+/// Virtual addresses are below 2^`va_bits`, and a virtual address is mapped by pages of one size at a
+/// time: whoever changes a mapping invalidates it here.
+#[derive(Debug, Clone)]
+pub struct TlbHierarchy {
+    tlbs: Vec<Tlb>,
+    /// By stream, then by page size, smallest first.
+    chains: [Vec<Chain>; 2],
+}
+
+impl TlbHierarchy {
+    /// Empty TLBs on a machine with pages of `sizes`, for addresses below 2^`va_bits`. `seed` is the
+    /// run's.
+    ///
+    /// # Errors
+    /// Where a TLB's geometry is impossible, a page size is not one of the machine's, a name comes twice,
+    /// a level is left out, or two TLBs of a level serve the same stream and page size.
+    pub fn new(
+        settings: &settings::Mmu,
+        sizes: &[PageShift],
+        va_bits: u8,
+        seed: u64,
+    ) -> Result<Self, InvalidSetting> {
+        let list = &settings.tlb;
+        if list.len() >= usize::from(WALKED) - 1 {
+            return Err(InvalidSetting::new("mmu.tlb", "there are more than 253 TLBs"));
+        }
+        let mut sizes = sizes.to_vec();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let mut tlbs = Vec::with_capacity(list.len());
+        for (place, tlb) in list.iter().enumerate() {
+            check_place(list, place)?;
+            let held = held_sizes(tlb, &sizes)?;
+            tlbs.push(Tlb::new(tlb, &held, va_bits, settings.asids, seed)?);
+        }
+        let data = chains(list, &tlbs, &sizes, Stream::Data)?;
+        let instruction = chains(list, &tlbs, &sizes, Stream::Instruction)?;
+        Ok(Self { tlbs, chains: [data, instruction] })
+    }
+
+    /// The TLBs in the order of the configuration.
+    pub fn tlbs(&self) -> &[Tlb] {
+        &self.tlbs
+    }
+
+    /// The TLB called `name`, to preload it.
+    pub fn tlb_mut(&mut self, name: &str) -> Option<&mut Tlb> {
+        self.chains.iter_mut().flatten().for_each(|chain| chain.used = true);
+        self.tlbs.iter_mut().find(|tlb| tlb.name() == name)
+    }
+
+    /// Whether any TLB serves `stream`.
+    pub fn serves(&self, stream: Stream) -> bool {
+        self.chains[stream as usize].iter().any(|chain| !chain.tlbs.is_empty())
+    }
+
+    /// The TLBs that a page of `size` is looked up in, by level, as indices in the configuration's list.
+    pub fn chain(&self, stream: Stream, size: PageShift) -> &[u8] {
+        let chain = self.chains[stream as usize].iter().find(|chain| chain.size == size);
+        chain.map_or(&[], |chain| &chain.tlbs)
+    }
+
+    /// Looks `addr` up. Where a TLB has it, a hit is counted there and a miss at every level above, which
+    /// are filled. Where none has it nothing is counted yet, since the page's size is not known: the
+    /// caller walks and then says [`count_miss`](Self::count_miss) with the size of the page.
+    #[inline]
+    pub fn lookup(&mut self, stream: Stream, asid: Asid, addr: VirtAddr) -> Option<Found> {
+        let Self { tlbs, chains } = self;
+        for chain in &chains[stream as usize] {
+            let Some((first, _)) = chain.tlbs.split_first() else { continue };
+            if !chain.used {
+                continue;
+            }
+            let (size, page) = (chain.size, chain.size.page_of(addr));
+            // Indices in a chain are those of TLBs.
+            if let Some(entry) = tlbs[usize::from(*first)].lookup(asid, page, size) {
+                return Some(Found { tlb: *first, size, entry: *entry });
+            }
+            if let Some(found) = lookup_below(tlbs, chain, asid, addr) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Counts an access to a page of `size` that no TLB had, once for all its walks.
+    pub fn count_miss(&mut self, stream: Stream, size: PageShift) {
+        let Self { tlbs, chains } = self;
+        for chain in chains[stream as usize].iter().filter(|chain| chain.size == size) {
+            chain.tlbs.iter().for_each(|tlb| tlbs[usize::from(*tlb)].count_miss());
+        }
+    }
+
+    /// Puts in a translation that a walk for `addr` has found.
+    pub fn fill(
+        &mut self,
+        stream: Stream,
+        asid: Asid,
+        addr: VirtAddr,
+        size: PageShift,
+        entry: TlbEntry,
+    ) {
+        let Self { tlbs, chains } = self;
+        for chains in chains.iter_mut() {
+            // A TLB may be on both streams' chains.
+            chains.iter_mut().filter(|c| c.size == size).for_each(|chain| chain.used = true);
+        }
+        for chain in chains[stream as usize].iter().filter(|chain| chain.size == size) {
+            // The lowest level first, as the translation comes up.
+            for tlb in chain.tlbs.iter().rev() {
+                tlbs[usize::from(*tlb)].fill(asid, size.page_of(addr), size, entry);
+            }
+        }
+    }
+
+    /// What [`lookup`](Self::lookup) would find, without a use, a count or a fill.
+    pub fn probe(&self, stream: Stream, asid: Asid, addr: VirtAddr) -> Option<Found> {
+        self.chains[stream as usize].iter().find_map(|chain| {
+            chain.tlbs.iter().find_map(|tlb| {
+                let page = chain.size.page_of(addr);
+                let entry = *self.tlbs[usize::from(*tlb)].probe(asid, page, chain.size)?;
+                Some(Found { tlb: *tlb, size: chain.size, entry })
+            })
+        })
+    }
+
+    /// Changes a page's entry in every TLB that has it, without a use: the walker has set its dirty bit.
+    pub fn update(
+        &mut self,
+        asid: Asid,
+        addr: VirtAddr,
+        size: PageShift,
+        change: impl Fn(&mut TlbEntry),
+    ) {
+        for tlb in self.tlbs.iter_mut().filter(|tlb| tlb.sizes().contains(&size)) {
+            if let Some(entry) = tlb.probe_mut(asid, size.page_of(addr), size) {
+                change(entry);
+            }
+        }
+    }
+
+    /// Drops a page's entries; how many there were.
+    pub fn invalidate_page(&mut self, asid: Asid, addr: VirtAddr, size: PageShift) -> u64 {
+        let holders = self.tlbs.iter_mut().filter(|tlb| tlb.sizes().contains(&size));
+        holders.map(|tlb| u64::from(tlb.invalidate_page(asid, size.page_of(addr), size))).sum()
+    }
+
+    /// Drops every entry of an address space.
+    pub fn flush_asid(&mut self, asid: Asid) {
+        self.tlbs.iter_mut().for_each(|tlb| tlb.flush_asid(asid));
+    }
+
+    /// Drops every entry.
+    pub fn flush(&mut self) {
+        self.tlbs.iter_mut().for_each(Tlb::flush);
+    }
+
+    /// Forgets what was counted, and keeps the entries.
+    pub fn reset_counters(&mut self) {
+        self.tlbs.iter_mut().for_each(Tlb::reset_counters);
+    }
+
+    /// Declares the statistics of every TLB.
+    pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
+        self.tlbs.iter().for_each(|tlb| tlb.report(statistics, instructions));
+    }
+}
+
+/// Looks `addr` up below the first level, which does not have it.
+fn lookup_below(tlbs: &mut [Tlb], chain: &Chain, asid: Asid, addr: VirtAddr) -> Option<Found> {
+    let (size, page) = (chain.size, chain.size.page_of(addr));
+    for (above, tlb) in chain.tlbs.iter().enumerate().skip(1) {
+        let Some(entry) = tlbs[usize::from(*tlb)].lookup(asid, page, size).copied() else {
+            continue;
+        };
+        for missed in chain.tlbs[..above].iter().rev() {
+            let missed = &mut tlbs[usize::from(*missed)];
+            missed.count_miss();
+            missed.fill(asid, page, size, entry);
+        }
+        return Some(Found { tlb: *tlb, size, entry });
+    }
+    None
+}
+
+/// Checks the name and level of a TLB among the others.
+fn check_place(list: &[settings::Tlb], place: usize) -> Result<(), InvalidSetting> {
+    let tlb = &list[place];
+    let key = |field| format!("mmu.tlb.{}.{field}", tlb.name);
+    if tlb.name.is_empty() {
+        return Err(InvalidSetting::new(format!("mmu.tlb.{place}.name"), "a TLB needs a name"));
+    }
+    if list[..place].iter().any(|other| other.name == tlb.name) {
+        return Err(InvalidSetting::new(key("name"), "two TLBs have this name"));
+    }
+    if tlb.level == 0 {
+        return Err(InvalidSetting::new(key("level"), "levels start at 1"));
+    }
+    if tlb.serves.is_empty() {
+        return Err(InvalidSetting::new(key("serves"), "a TLB serves at least one stream"));
+    }
+    if tlb.level > 1 && !list.iter().any(|other| other.level == tlb.level - 1) {
+        let message = format!("there is no TLB of level {} above it", tlb.level - 1);
+        return Err(InvalidSetting::new(key("level"), message));
+    }
+    Ok(())
+}
+
+/// The page sizes that a TLB holds, all of which must be the machine's.
+fn held_sizes(tlb: &settings::Tlb, sizes: &[PageShift]) -> Result<Vec<PageShift>, InvalidSetting> {
+    let Some(pages) = &tlb.pages else { return Ok(sizes.to_vec()) };
+    let key = format!("mmu.tlb.{}.pages", tlb.name);
+    let mut held = Vec::with_capacity(pages.len());
+    for page in pages {
+        let size = sizes.iter().find(|size| size.bytes() == page.0).ok_or_else(|| {
+            let known: Vec<_> = sizes.iter().map(|s| ByteSize(s.bytes()).to_string()).collect();
+            let known = known.join(", ");
+            let message = format!("the machine has no pages of {page}; its page sizes are {known}");
+            InvalidSetting::new(&key, message)
+        })?;
+        if held.contains(size) {
+            return Err(InvalidSetting::new(&key, format!("{page} is listed twice")));
+        }
+        held.push(*size);
+    }
+    if held.is_empty() {
+        Err(InvalidSetting::new(key, "a TLB holds at least one page size"))
+    } else {
+        Ok(held)
+    }
+}
+
+/// The chain of every page size on `stream`.
+fn chains(
+    list: &[settings::Tlb],
+    tlbs: &[Tlb],
+    sizes: &[PageShift],
+    stream: Stream,
+) -> Result<Vec<Chain>, InvalidSetting> {
+    let chain_of = |size: &PageShift| {
+        let holds =
+            |k: &usize| list[*k].serves.contains(&stream) && tlbs[*k].sizes().contains(size);
+        let mut members: Vec<usize> = (0..list.len()).filter(holds).collect();
+        members.sort_by_key(|k| list[*k].level);
+        for pair in members.windows(2) {
+            let (one, other) = (&list[pair[0]], &list[pair[1]]);
+            if one.level == other.level {
+                let size = ByteSize(size.bytes());
+                let (level, name) = (one.level, &one.name);
+                let stream = match stream {
+                    Stream::Data => "data",
+                    Stream::Instruction => "instruction",
+                };
+                let message =
+                    format!("`{name}` is of level {level} too and holds {size} {stream} pages");
+                return Err(InvalidSetting::new(format!("mmu.tlb.{}.level", other.name), message));
+            }
+        }
+        // There are at most 253 TLBs.
+        let members = members.into_iter().map(|k| k as u8).collect();
+        Ok(Chain { size: *size, tlbs: members, used: false })
+    };
+    sizes.iter().map(chain_of).collect()
+}

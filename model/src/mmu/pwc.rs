@@ -1,0 +1,175 @@
+//! Paging-structure caches: table addresses by virtual-address prefix, so that a walk starts further
+//! down (Intel SDM volume 3, 5.10.3; Barr, Cox and Rixner, ISCA 2010, "translation cache").
+//!
+//! The leaf table is level 1. The cache of level k holds level-k entries that point to a table of level
+//! k − 1; a hit leaves k − 1 reads. All levels are looked up at once and the deepest hit counts: there
+//! it is a hit, in the caches of deeper levels a miss, and those of shallower levels are neither used
+//! nor counted.
+
+use super::settings;
+use super::tlb::check_geometry;
+use crate::address::{Asid, PhysAddr, VirtAddr};
+use crate::config::InvalidSetting;
+use crate::replacement::{Geometry, Key, SetAssociative, component_seed};
+use crate::statistics::Statistics;
+
+/// Where a walk starts that found something in a paging-structure cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// The level of the entry that was found; the walk reads levels below it, `level − 1` first.
+    pub level: u8,
+    /// The table of level `level − 1`.
+    pub table: PhysAddr,
+}
+
+/// The cache of one level.
+#[derive(Debug, Clone)]
+struct Level {
+    level: u8,
+    /// log2 of the bytes that an entry of this level maps.
+    span: u8,
+    entries: SetAssociative<u64>,
+    hits: u64,
+    misses: u64,
+}
+
+impl Level {
+    #[inline]
+    fn key(&self, asid: Asid, addr: VirtAddr) -> Key {
+        Key {
+            number: addr.0.checked_shr(u32::from(self.span)).unwrap_or(0),
+            context: u32::from(asid.0),
+        }
+    }
+}
+
+/// The paging-structure caches of a CPU, deepest level first.
+#[derive(Debug, Clone, Default)]
+pub struct PagingStructureCaches {
+    levels: Vec<Level>,
+}
+
+impl PagingStructureCaches {
+    /// Empty caches. `spans[k]` is log2 of the bytes that an entry of level k + 1 maps (x86-64: 12, 21,
+    /// 30, 39), for as many levels as the page table has; addresses are below 2^`va_bits`. `seed` is the
+    /// run's.
+    ///
+    /// # Errors
+    /// Where a level does not exist, cannot point to a table, comes twice, or its entries, ways and
+    /// replacement do not fit together.
+    pub fn new(
+        settings: &settings::Mmu,
+        spans: &[u8],
+        va_bits: u8,
+        seed: u64,
+    ) -> Result<Self, InvalidSetting> {
+        let mut levels: Vec<Level> = Vec::new();
+        for (place, pwc) in settings.pwc.iter().enumerate() {
+            let key = format!("mmu.pwc.{place}");
+            let invalid =
+                |field: &str, message| InvalidSetting::new(format!("{key}.{field}"), message);
+            let span = match usize::from(pwc.level).checked_sub(1).and_then(|k| spans.get(k)) {
+                Some(span) if pwc.level >= 2 => *span,
+                _ if spans.len() < 2 => {
+                    let message =
+                        "the page table has one level: there is nothing to cache".to_owned();
+                    return Err(invalid("level", message));
+                }
+                _ => {
+                    let expected = format!("expected a level from 2 to {}", spans.len());
+                    return Err(invalid("level", format!("{expected}, found {}", pwc.level)));
+                }
+            };
+            if levels.iter().any(|other| other.level == pwc.level) {
+                return Err(invalid(
+                    "level",
+                    format!("there are two caches of level {}", pwc.level),
+                ));
+            }
+            let ways = check_geometry(&key, pwc.entries, pwc.ways)?;
+            let geometry = Geometry {
+                sets: pwc.entries / ways,
+                ways,
+                number_bits: u32::from(va_bits.saturating_sub(span)),
+                context_bits: u16::BITS - settings.asids.saturating_sub(1).leading_zeros(),
+            };
+            let seed = component_seed(&format!("pwc.{}", pwc.level), seed);
+            let entries = SetAssociative::new(&pwc.replacement, geometry, seed)
+                .map_err(|message| invalid("replacement", message))?;
+            levels.push(Level { level: pwc.level, span, entries, hits: 0, misses: 0 });
+        }
+        levels.sort_by_key(|level| level.level);
+        Ok(Self { levels })
+    }
+
+    /// The deepest entry that covers `addr`: where its walk starts; `None` for the root. Counts.
+    #[inline]
+    pub fn lookup(&mut self, asid: Asid, addr: VirtAddr) -> Option<Start> {
+        for cache in &mut self.levels {
+            if let Some(table) = cache.entries.lookup(cache.key(asid, addr)) {
+                cache.hits += 1;
+                return Some(Start { level: cache.level, table: PhysAddr(*table) });
+            }
+            cache.misses += 1;
+        }
+        None
+    }
+
+    /// What [`lookup`](Self::lookup) would say, without a use or a count.
+    pub fn probe(&self, asid: Asid, addr: VirtAddr) -> Option<Start> {
+        self.levels.iter().find_map(|cache| {
+            let table = cache.entries.probe(cache.key(asid, addr))?;
+            Some(Start { level: cache.level, table: PhysAddr(*table) })
+        })
+    }
+
+    /// A walk for `addr` has read an entry of `level` that points to the table at `table`. Where no
+    /// cache is of this level nothing happens.
+    #[inline]
+    pub fn fill(&mut self, asid: Asid, addr: VirtAddr, level: u8, table: PhysAddr) {
+        let Some(cache) = self.levels.iter_mut().find(|cache| cache.level == level) else { return };
+        let key = cache.key(asid, addr);
+        match cache.entries.lookup(key) {
+            Some(there) => *there = table.0,
+            None => {
+                cache.entries.fill(key, table.0);
+            }
+        }
+    }
+
+    /// The entry of `level` that covers `addr` has changed: the table that it pointed to is gone.
+    pub fn invalidate(&mut self, asid: Asid, addr: VirtAddr, level: u8) {
+        for cache in self.levels.iter_mut().filter(|cache| cache.level == level) {
+            cache.entries.invalidate(cache.key(asid, addr));
+        }
+    }
+
+    /// Drops every entry of an address space.
+    pub fn flush_asid(&mut self, asid: Asid) {
+        for cache in &mut self.levels {
+            cache.entries.retain(|key, _| key.context != u32::from(asid.0));
+        }
+    }
+
+    /// Drops every entry.
+    pub fn flush(&mut self) {
+        self.levels.iter_mut().for_each(|cache| {
+            cache.entries.retain(|_, _| false);
+        });
+    }
+
+    /// Forgets what was counted, and keeps the entries.
+    pub fn reset_counters(&mut self) {
+        self.levels.iter_mut().for_each(|cache| (cache.hits, cache.misses) = (0, 0));
+    }
+
+    /// Declares the statistics.
+    pub fn report(&self, statistics: &mut Statistics) {
+        for Level { level, hits, misses, .. } in &self.levels {
+            let hit = "Walks that started at this level's entry";
+            statistics.count(format!("pwc.{level}.hits"), "walks", hit, *hits);
+            let miss = "Walks that found neither this level's entry nor a deeper one";
+            statistics.count(format!("pwc.{level}.misses"), "walks", miss, *misses);
+        }
+    }
+}

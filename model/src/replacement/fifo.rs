@@ -1,0 +1,43 @@
+//! First in, first out: the way that was filled first is displaced; hits change nothing.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::order::Order;
+use super::{Replacement, Shape};
+
+/// FIFO has no parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {}
+
+/// The ways of each set by age.
+#[derive(Debug, Clone)]
+pub struct Fifo {
+    age: Order,
+}
+
+impl Replacement for Fifo {
+    type Settings = Settings;
+
+    fn check(_: &Settings, _: u32) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+        Self { age: Order::new(shape) }
+    }
+
+    #[inline]
+    fn touch(&mut self, _: usize, _: usize) {}
+
+    #[inline]
+    fn fill(&mut self, set: usize, way: usize) {
+        self.age.to_front(set, way);
+    }
+
+    #[inline]
+    fn victim(&mut self, set: usize) -> usize {
+        self.age.back(set)
+    }
+}

@@ -1,0 +1,126 @@
+//! Static re-reference interval prediction with hit priority (Jaleel, Theobald, Steely and Emer, ISCA
+//! 2010, section 4.1).
+//!
+//! Every way has a prediction of `bits` bits. A fill predicts a long interval (2^bits − 2), a hit a
+//! near-immediate one (0); the victim is the lowest way whose prediction is distant (2^bits − 1), and
+//! where there is none, all grow by one until there is.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Replacement, Shape};
+
+/// Parameters of SRRIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Bits of a way's prediction; 2 in the paper.
+    #[schemars(extend("x-effect" = "function"), range(min = 1, max = 7))]
+    pub bits: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bits: 2 }
+    }
+}
+
+/// The prediction of every way.
+#[derive(Debug, Clone)]
+pub struct Srrip {
+    predictions: Vec<u8>,
+    ways: usize,
+    distant: u8,
+}
+
+impl Replacement for Srrip {
+    type Settings = Settings;
+
+    fn check(settings: &Settings, _: u32) -> Result<(), String> {
+        if (1..=7).contains(&settings.bits) {
+            Ok(())
+        } else {
+            Err(format!("srrip has 1 to 7 bits, not {}", settings.bits))
+        }
+    }
+
+    fn new(settings: &Settings, shape: Shape, _: u64) -> Self {
+        let distant = (1u8 << settings.bits.clamp(1, 7)) - 1;
+        Self { predictions: vec![0; shape.sets * shape.ways], ways: shape.ways, distant }
+    }
+
+    #[inline]
+    fn touch(&mut self, set: usize, way: usize) {
+        self.predictions[set * self.ways + way] = 0;
+    }
+
+    #[inline]
+    fn fill(&mut self, set: usize, way: usize) {
+        self.predictions[set * self.ways + way] = self.distant - 1;
+    }
+
+    #[inline]
+    fn victim(&mut self, set: usize) -> usize {
+        let ways = &mut self.predictions[set * self.ways..][..self.ways];
+        let (way, largest) = ways.iter().enumerate().fold((0, 0), |best, (way, prediction)| {
+            if way == 0 || *prediction > best.1 { (way, *prediction) } else { best }
+        });
+        let growth = self.distant - largest;
+        if growth > 0 {
+            ways.iter_mut().for_each(|prediction| *prediction += growth);
+        }
+        way
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn srrip(bits: u8) -> Srrip {
+        Srrip::new(&Settings { bits }, Shape { sets: 1, ways: 4 }, 0)
+    }
+
+    /// The example of the paper's figure 2 (c): a1 a2 a2 a1 b1 b2 b3 b4 a1 a2 with 2 bits over an empty
+    /// set of four. The scan b1..b4 displaces b1 and b2 and leaves a1 and a2, which then hit.
+    #[test]
+    fn the_papers_example() {
+        let mut set = srrip(2);
+        set.fill(0, 0);
+        set.fill(0, 1);
+        assert_eq!(set.predictions, [2, 2, 0, 0]);
+        set.touch(0, 1);
+        set.touch(0, 0);
+        set.fill(0, 2);
+        set.fill(0, 3);
+        assert_eq!(set.predictions, [0, 0, 2, 2]);
+        assert_eq!(set.victim(0), 2);
+        assert_eq!(set.predictions, [1, 1, 3, 3]);
+        set.fill(0, 2);
+        assert_eq!(set.victim(0), 3);
+        set.fill(0, 3);
+        assert_eq!(set.predictions, [1, 1, 2, 2]);
+        set.touch(0, 0);
+        set.touch(0, 1);
+        assert_eq!(set.predictions, [0, 0, 2, 2]);
+    }
+
+    /// With one bit it is NRU: a fill predicts 0 as a hit does (the paper's section 3).
+    #[test]
+    fn one_bit_is_nru() {
+        let mut set = srrip(1);
+        (0..4).for_each(|way| set.fill(0, way));
+        assert_eq!(set.victim(0), 0);
+        set.fill(0, 0);
+        assert_eq!(set.predictions, [0, 1, 1, 1]);
+        set.touch(0, 1);
+        assert_eq!(set.victim(0), 2);
+    }
+
+    #[test]
+    fn bits_are_bounded() {
+        assert!(Srrip::check(&Settings { bits: 0 }, 4).is_err());
+        assert!(Srrip::check(&Settings { bits: 8 }, 4).is_err());
+        assert!(Srrip::check(&Settings { bits: 7 }, 4).is_ok());
+    }
+}
