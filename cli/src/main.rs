@@ -1,7 +1,10 @@
 //! `faultline`: the command. It parses, calls the libraries and prints; one file a verb.
 
+mod config;
 mod input;
+mod machine;
 mod output;
+mod preset;
 
 use std::process::ExitCode;
 
@@ -17,11 +20,16 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Verb {}
+enum Verb {
+    Config(config::Args),
+    Preset(preset::Args),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result: anyhow::Result<ExitCode> = match cli.verb {};
-    #[allow(unreachable_code)]
+    let result: anyhow::Result<ExitCode> = match cli.verb {
+        Verb::Config(args) => config::run(&args),
+        Verb::Preset(args) => preset::run(&args),
+    };
     result.unwrap_or_else(|error| output::fail(&error))
 }

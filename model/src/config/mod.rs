@@ -1,13 +1,28 @@
 //! A machine as a value: the resolved configuration that both halves are built from.
+//!
+//! Texts become [`Layer`]s, [`load`] lays them over each other and reads the result, and
+//! [`Config::resolve`] fills every default that depends on another setting and checks the whole. The
+//! structs of the components are the single declaration of every setting: types, defaults, ranges and
+//! documentation come from there.
 
+mod assignment;
+mod diagnostic;
 mod invalid;
+mod load;
+mod merge;
+mod path;
+mod planned;
+mod resolve;
 mod state;
+mod tree;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use diagnostic::{LoadError, nearest};
 pub use invalid::InvalidSetting;
-pub use state::State;
+pub use load::{Layer, base_error, base_of, load};
+pub use state::{Line, Page, State, TlbEntry};
 
 use crate::cache::settings::Cache;
 use crate::mmu::settings::Mmu;
@@ -19,6 +34,7 @@ use crate::time::settings::{Core, Dram, Swap};
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What tables and charts call it.
+    #[schemars(extend("x-effect" = "none"))]
     pub name: String,
     /// The CPUs.
     pub core: Core,

@@ -1,0 +1,77 @@
+//! What the interface names and the model does not have yet, so that it is refused by name.
+
+/// Values of settings. A setting in an array is written without its element's name.
+const VALUES: [(&str, &[&str]); 10] = [
+    (
+        "mmu.page_table",
+        &[
+            "sv39", "sv48", "sv57", "arm-4k", "arm-16k", "arm-64k", "x86-32", "x86-pae", "hashed",
+            "cuckoo",
+        ],
+    ),
+    (
+        "cache.replacement",
+        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
+    ),
+    (
+        "mmu.tlb.replacement",
+        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
+    ),
+    (
+        "mmu.pwc.replacement",
+        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
+    ),
+    ("cache.indexing", &["vivt"]),
+    ("cache.write", &["through"]),
+    ("cache.prefetcher", &["next-line", "stride", "stream"]),
+    ("swap.device", &["sata-ssd", "optane", "zram"]),
+    (
+        "os.reclaim",
+        &[
+            "linux-lru",
+            "mglru",
+            "arc",
+            "car",
+            "2q",
+            "lirs",
+            "lfu",
+            "nfu",
+            "aging",
+            "wsclock",
+            "clock-pro",
+            "s3fifo",
+            "sieve",
+            "mru",
+        ],
+    ),
+    ("os.thp", &["madvise", "always"]),
+];
+
+/// Values of settings that have few.
+const FEW: [(&str, &[&str]); 2] = [("swap.readahead_by", &["vma"]), ("dram.page", &["closed"])];
+
+/// Keys.
+const KEYS: [&str; 3] = ["cache.alias", "cache.hash", "cache.shared"];
+
+/// `setting` without the names of array elements.
+fn generic(setting: &str) -> String {
+    let steps: Vec<_> = setting.split('.').collect();
+    match steps.as_slice() {
+        ["mmu", array @ ("tlb" | "pwc"), _, rest @ ..] => {
+            format!("mmu.{array}.{}", rest.join("."))
+        }
+        ["cache", _, rest @ ..] => format!("cache.{}", rest.join(".")),
+        _ => setting.to_owned(),
+    }
+}
+
+/// Whether `value` of `setting` is named by the interface and not modelled yet.
+pub fn is_planned(setting: &str, value: &str) -> bool {
+    let setting = generic(setting);
+    VALUES.iter().chain(&FEW).any(|(name, values)| *name == setting && values.contains(&value))
+}
+
+/// Whether the setting itself is named by the interface and not modelled yet.
+pub fn is_planned_key(setting: &str) -> bool {
+    KEYS.contains(&generic(setting).as_str())
+}
