@@ -31,14 +31,15 @@ impl Config {
             mmu.va_bits = Some(mmu.translated_bits());
         }
         let sizes = mmu.page_sizes();
-        let base_leaf = mmu.leaf_sizes().first().copied();
+        let leaves = mmu.leaf_sizes();
+        let unmapped = !leaves.contains(&mmu.page_size);
         let page_size = mmu.page_size;
         for tlb in &mut mmu.tlb {
             match &mut tlb.pages {
                 None => tlb.pages = Some(sizes.clone()),
                 // Where the base page is no leaf of the format, the format's smallest stands for it.
-                Some(pages) if !sizes.iter().any(|size| Some(*size) == base_leaf) => {
-                    for size in pages.iter_mut().filter(|size| Some(**size) == base_leaf) {
+                Some(pages) if unmapped => {
+                    for size in pages.iter_mut().filter(|size| leaves.first() == Some(*size)) {
                         *size = page_size;
                     }
                 }
