@@ -1,4 +1,251 @@
 //! The operating system's memory manager: address spaces, page tables, frames, reclaim and swap.
+//!
+//! [`Os`] is the function half's operating system. An access walks the page tables ([`Os::walk`]); where
+//! that finds nothing, [`Os::fault`] makes the page present, or says why not. Everything that takes the
+//! CPU's time or concerns the translation caches is reported as [`Effects`]. Time plays no part.
+//!
+//! - Frames come from a buddy allocator over the machine's memory in base pages ([`frames`]); page
+//!   tables take frames too ([`page_table`], [`frames::TableSpace`]).
+//! - Anonymous pages appear at first touch, are shared after a fork until they are written, and go to
+//!   swap slots when memory or its limit is full. There are no watermarks: a page is evicted, one at a
+//!   time, when one is wanted and there is none.
+//! - With `memory = { frames = N }`, N frames hold user data alone, and the backing store is unlimited
+//!   and free.
 
+pub mod address_space;
+mod effects;
+mod error;
+mod event;
+mod fault;
+mod fork;
+pub mod frames;
+mod invariants;
+mod memory;
+pub mod page_table;
+mod preload;
 pub mod reclaim;
+mod rmap;
 pub mod settings;
+mod spaces;
+mod statistics;
+pub mod swap;
+
+use tracegen::record::ProcessId;
+
+use crate::address::{PageShift, Pfn, PhysAddr, VirtAddr};
+use crate::config::Config;
+use crate::time::settings::Device;
+pub use effects::{Effects, Invalidation};
+pub use error::OsError;
+use frames::{Buddy, FrameTable, TableSpace};
+pub use page_table::{Geometry, Steps, WalkStep};
+use page_table::{Pte, Tables};
+use reclaim::{Policy, Reclaim, Touch};
+use settings::Memory;
+use spaces::{Space, Spaces};
+use statistics::Counters;
+use swap::{Readahead, Slots};
+
+/// A translation as the walker finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// The first frame of the page, in base pages.
+    pub pfn: Pfn,
+    /// The page's size.
+    pub size: PageShift,
+    /// Stores are allowed.
+    pub writable: bool,
+    /// Fetches are allowed.
+    pub executable: bool,
+    /// The dirty bit.
+    pub dirty: bool,
+    /// The accessed bit.
+    pub accessed: bool,
+    /// Where the leaf entry lies.
+    pub entry: PhysAddr,
+}
+
+/// The operating system, for all processes.
+#[derive(Debug, Clone)]
+pub struct Os {
+    tables: Tables,
+    table_space: TableSpace,
+    buddy: Buddy,
+    frames: FrameTable,
+    slots: Slots,
+    readahead: Readahead,
+    policy: Policy,
+    spaces: Spaces,
+    page: PageShift,
+    /// Memory was given in frames.
+    textbook: bool,
+    limit: Option<u64>,
+    strict: bool,
+    no_device: bool,
+    /// The shared zero page, once somebody has read it.
+    zero: Option<u32>,
+    /// The page that the last fault brought in, until its access has been tried again.
+    fresh: Option<u32>,
+    /// Frames that are mapped.
+    resident: u64,
+    /// Frames that are in the swap cache alone.
+    cached: u64,
+    /// Frames that `[state]` placed.
+    wired: u64,
+    /// Where the search for a redundant slot goes on.
+    slot_hand: u32,
+    counters: Counters,
+}
+
+impl Os {
+    /// The operating system of a machine, with process 0.
+    ///
+    /// # Errors
+    /// A setting describes what cannot exist; its key is named.
+    pub fn new(config: &Config) -> Result<Self, OsError> {
+        let geometry = Geometry::new(config)?;
+        let page = geometry.page();
+        let (frames, textbook) = memory(config, page)?;
+        let tables_outside = textbook || geometry.is_flat();
+        let slots = if textbook { u32::MAX } else { swap_slots(config, page)? };
+        let mut os = Self {
+            table_space: TableSpace::new(page, frames, tables_outside),
+            buddy: Buddy::new(frames),
+            frames: FrameTable::default(),
+            slots: Slots::new(slots),
+            readahead: Readahead::new(config.os.swap_readahead),
+            policy: Policy::new(&config.os.reclaim),
+            spaces: Spaces::default(),
+            page,
+            textbook,
+            limit: config.os.limit.map(|limit| limit.0),
+            strict: config.os.strict_areas,
+            no_device: !textbook && config.swap.device == Device::None,
+            zero: None,
+            fresh: None,
+            resident: 0,
+            cached: 0,
+            wired: 0,
+            slot_hand: 0,
+            counters: Counters::default(),
+            tables: Tables::new(geometry),
+        };
+        os.space(0, &mut Effects::default())?;
+        Ok(os)
+    }
+
+    /// The shape of the page tables.
+    pub fn geometry(&self) -> &Geometry {
+        self.tables.geometry()
+    }
+
+    /// The address as page tables see it; `None` where it is not canonical.
+    pub fn fold(&self, addr: VirtAddr) -> Option<VirtAddr> {
+        self.geometry().fold(addr)
+    }
+
+    /// What the hardware finds: every entry that a walk for `addr` reads is recorded in `steps`, and the
+    /// leaf is returned where the page is present. Sets no bits.
+    pub fn walk(&self, process: ProcessId, addr: VirtAddr, steps: &mut Steps) -> Option<Leaf> {
+        steps.clear();
+        let addr = self.fold(addr)?;
+        let space = self.spaces.get(self.spaces.find(process)?)?;
+        let (pte, entry) = self.tables.walk(space.root, addr, steps)?;
+        Some(Leaf {
+            pfn: pte.pfn()?,
+            size: self.page,
+            writable: pte.has(Pte::WRITABLE),
+            executable: !pte.has(Pte::NO_EXECUTE),
+            dirty: pte.has(Pte::DIRTY),
+            accessed: pte.has(Pte::ACCESSED),
+            entry,
+        })
+    }
+
+    /// Sets the accessed bit of the leaf entry, and the dirty bit for a store, as the walker does.
+    /// Returns whether the entry changed, which is a write to memory.
+    pub fn mark(&mut self, process: ProcessId, addr: VirtAddr, write: bool) -> bool {
+        let (Some(addr), Some(index)) = (self.fold(addr), self.spaces.find(process)) else {
+            return false;
+        };
+        let Some(root) = self.spaces.get(index).map(|space| space.root) else { return false };
+        let flags = if write { Pte::ACCESSED | Pte::DIRTY } else { Pte::ACCESSED };
+        match self.tables.mark(root, addr, flags) {
+            Some((before, changed)) => {
+                if write && !before.has(Pte::DIRTY) {
+                    self.dirtied(before);
+                }
+                changed
+            }
+            None => false,
+        }
+    }
+
+    /// Tells the reclaim policy that the page of a leaf was used: at every access where there is no TLB,
+    /// at every walk otherwise. `next_use` is when it is used next, for `opt`.
+    pub fn touch(&mut self, pfn: Pfn, write: bool, next_use: Option<u64>) {
+        // Frame numbers are below 2^32.
+        let frame = pfn.0 as u32;
+        let retry = self.fresh.take() == Some(frame);
+        self.policy.touch(frame, Touch { write, retry, next_use });
+    }
+
+    /// The index of a process's address space, made where there is none.
+    fn space(&mut self, process: ProcessId, effects: &mut Effects) -> Result<u32, OsError> {
+        if let Some(index) = self.spaces.find(process) {
+            return Ok(index);
+        }
+        let bytes = self.tables.geometry().table_bytes(self.tables.root_level());
+        let base = self.allocate_table(bytes, effects)?;
+        let root = self.tables.create(base);
+        let (areas, heap) = Default::default();
+        Ok(self.spaces.add(Space { process, root, areas, heap, resident: 0 }))
+    }
+}
+
+fn setting(key: &'static str, message: impl Into<String>) -> OsError {
+    OsError::Setting { key, message: message.into() }
+}
+
+/// Frames of memory, and whether they are for user data alone.
+fn memory(config: &Config, page: PageShift) -> Result<(u64, bool), OsError> {
+    let largest = 1u64.checked_shl(config.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+    let (frames, textbook) = match config.os.memory {
+        Some(Memory::Frames(frames)) => (frames, true),
+        Some(Memory::Bytes(size)) if size.0 > largest => {
+            let bits = config.mmu.pa_bits;
+            return Err(setting(
+                "os.memory",
+                format!("{size} is more than mmu.pa_bits = {bits} address"),
+            ));
+        }
+        Some(Memory::Bytes(size)) => (size.0 >> page.0, false),
+        None => (largest.min(8 << 30) >> page.0, false),
+    };
+    match frames {
+        0 => Err(setting("os.memory", format!("holds no page of {}", config.mmu.page_size))),
+        // The last number stands for none.
+        _ if frames >= u64::from(u32::MAX) => {
+            Err(setting("os.memory", format!("{frames} pages are more than the model's 2^32 - 2")))
+        }
+        _ => Ok((frames, textbook)),
+    }
+}
+
+/// Slots of the swap area, its header included.
+fn swap_slots(config: &Config, page: PageShift) -> Result<u32, OsError> {
+    if config.swap.device == Device::None {
+        return Ok(0);
+    }
+    u32::try_from(config.swap.size.0 >> page.0).ok().filter(|slots| *slots < u32::MAX).ok_or_else(
+        || {
+            setting(
+                "swap.size",
+                format!("{} is more than the model's 2^32 - 2 pages", config.swap.size),
+            )
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests;

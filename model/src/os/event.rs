@@ -1,0 +1,336 @@
+//! Events of the trace other than accesses.
+
+use tracegen::record::{Advice, Backing, Event, ProcessId, Protection};
+
+use super::address_space::Area;
+use super::effects::{Effects, Invalidation};
+use super::page_table::Pte;
+use super::{Os, OsError};
+use crate::address::VirtAddr;
+use crate::outcome::Work;
+
+/// Pages above which one full flush is cheaper than single ones (Linux arch/x86/mm/tlb.c).
+const FLUSH_CEILING: usize = 33;
+
+impl Os {
+    /// Applies an event of `process`. Annotations change nothing.
+    ///
+    /// # Errors
+    /// The event is not modelled yet, contradicts what went before, or needs memory that there is not.
+    pub fn event(
+        &mut self,
+        process: ProcessId,
+        event: &Event,
+        effects: &mut Effects,
+    ) -> Result<(), OsError> {
+        let name = event.name();
+        match *event {
+            Event::Mmap { backing: Backing::File { .. }, .. } => Err(later("mmap of a file")),
+            Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous } => {
+                let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
+                let index = self.space(process, effects)?;
+                self.remove_areas(index, start, end, effects);
+                self.add_area(index, start, Area { end, protection, shared });
+                Ok(())
+            }
+            Event::Munmap { addr, length } => {
+                let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
+                let index = self.space(process, effects)?;
+                self.remove_areas(index, start, end, effects);
+                Ok(())
+            }
+            Event::Mprotect { addr, length, protection } => {
+                let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
+                let index = self.space(process, effects)?;
+                self.protect(index, start, end, protection, effects);
+                Ok(())
+            }
+            Event::Madvise { addr, length, advice } => {
+                let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
+                let index = self.space(process, effects)?;
+                self.advise(index, start, end, advice, effects)
+            }
+            Event::Brk { end } => self.brk(process, end, effects),
+            Event::Fork { child } => self.fork(process, child, effects),
+            Event::Exec => self.vacate(process, effects),
+            Event::Exit => self.exit(process, effects),
+            Event::Switch { process } => {
+                self.space(process, effects)?;
+                effects.work.push(Work::Switch);
+                Ok(())
+            }
+            Event::HeapMalloc { .. }
+            | Event::HeapFree { .. }
+            | Event::PageContent { .. }
+            | Event::Phase { .. }
+            | Event::RegionStart
+            | Event::RegionEnd => Ok(()),
+            Event::FileRead { .. }
+            | Event::FileWrite { .. }
+            | Event::Sendfile { .. }
+            | Event::SendfileGather { .. }
+            | Event::Kmalloc { .. }
+            | Event::Kfree { .. }
+            | Event::Vmalloc { .. }
+            | Event::Vfree { .. }
+            | Event::AllocPages { .. }
+            | Event::FreePages { .. } => Err(later(&format!("event {name}"))),
+        }
+    }
+
+    /// The folded bytes that an event concerns, rounded outwards; `None` for none.
+    fn range(
+        &self,
+        event: &'static str,
+        addr: u64,
+        length: u64,
+    ) -> Result<Option<(u64, u64)>, OsError> {
+        if length == 0 {
+            return Ok(None);
+        }
+        let outside = || OsError::Event {
+            event,
+            message: format!(
+                "{length} bytes from {addr:#x} do not lie in a {}-bit address space",
+                self.geometry().va_bits()
+            ),
+        };
+        let granule = self.page.bytes().min(4096);
+        let start = self.fold(VirtAddr(addr)).ok_or_else(outside)?.0;
+        let end = start.checked_add(length).and_then(|end| end.checked_next_multiple_of(granule));
+        let end = end
+            .filter(|end| self.geometry().end().is_none_or(|top| *end <= top))
+            .ok_or_else(outside)?;
+        Ok(Some((start & !(granule - 1), end)))
+    }
+
+    fn add_area(&mut self, index: u32, start: u64, area: Area) {
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.areas.insert(start, area);
+        }
+    }
+
+    /// Unmaps a part of an address space: its areas, its pages, and the tables that are then empty.
+    fn remove_areas(&mut self, index: u32, start: u64, end: u64, effects: &mut Effects) {
+        let Some(space) = self.spaces.get_mut(index) else { return };
+        space.areas.remove(start, end);
+        let Some((first, last)) = self.whole_pages(index, start, end) else { return };
+        self.zap(index, first, last, effects);
+        self.prune(index, first, last, effects);
+    }
+
+    /// The first byte of the first and the last page that lie from `start` up to `end`, without those at
+    /// the edges that another area has a part of.
+    fn whole_pages(&self, index: u32, start: u64, end: u64) -> Option<(u64, u64)> {
+        let areas = &self.spaces.get(index)?.areas;
+        let bytes = self.page.bytes();
+        let (mut first, mut last) = (start & !(bytes - 1), (end - 1) & !(bytes - 1));
+        if first < start && areas.any(first, start) {
+            first = first.checked_add(bytes)?;
+        }
+        let after = last.saturating_add(bytes);
+        if end < after && areas.any(end, after) {
+            last = last.checked_sub(bytes)?;
+        }
+        (first <= last).then_some((first, last))
+    }
+
+    /// Removes the pages from `first` to `last`.
+    pub(super) fn zap(&mut self, index: u32, first: u64, last: u64, effects: &mut Effects) {
+        let Some((process, root)) = self.spaces.get(index).map(|space| (space.process, space.root))
+        else {
+            return;
+        };
+        let flushes = effects.invalidations.len();
+        let (mut from, mut entries) = (Some(VirtAddr(first)), 0);
+        while let Some((addr, pte)) = from.and_then(|from| self.tables.next(root, from)) {
+            if addr.0 > last {
+                break;
+            }
+            self.tables.set(root, addr, Pte::default());
+            self.unmap(index, addr, pte);
+            entries += 1;
+            if pte.has(Pte::PRESENT) {
+                effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+            }
+            from = addr.checked_add(self.page.bytes());
+        }
+        effects.table_writes(entries);
+        flush(process, flushes, effects);
+    }
+
+    /// Frees the tables without an entry between two addresses.
+    fn prune(&mut self, index: u32, first: u64, last: u64, effects: &mut Effects) {
+        let Some((process, root)) = self.spaces.get(index).map(|space| (space.process, space.root))
+        else {
+            return;
+        };
+        let mut freed = Vec::new();
+        self.tables.prune(root, VirtAddr(first), VirtAddr(last), &mut freed);
+        effects.table_writes(freed.len() as u64);
+        for table in freed {
+            let bytes = self.tables.geometry().table_bytes(table.level);
+            self.table_space.release(table.base, bytes, &mut self.buddy);
+            let (level, addr) = (table.level + 1, table.addr);
+            effects.invalidations.push(Invalidation::Table { process, level, addr });
+        }
+    }
+
+    /// Changes the rights of areas and of the entries in them. A page that several areas share has the
+    /// rights of all of them.
+    fn protect(
+        &mut self,
+        index: u32,
+        start: u64,
+        end: u64,
+        protection: Protection,
+        effects: &mut Effects,
+    ) {
+        let Some(space) = self.spaces.get_mut(index) else { return };
+        space.areas.protect(start, end, protection);
+        let (process, root) = (space.process, space.root);
+        let flushes = effects.invalidations.len();
+        let mut from = Some(VirtAddr(start & !(self.page.bytes() - 1)));
+        let mut entries = 0;
+        while let Some((addr, pte)) = from.and_then(|from| self.tables.next(root, from)) {
+            if addr.0 >= end {
+                break;
+            }
+            from = addr.checked_add(self.page.bytes());
+            let new = self.reprotected(index, addr, pte);
+            if new != pte {
+                self.tables.set(root, addr, new);
+                entries += 1;
+                if pte.has(Pte::PRESENT) {
+                    effects.invalidations.push(Invalidation::Page {
+                        process,
+                        addr,
+                        size: self.page,
+                    });
+                }
+            }
+        }
+        effects.table_writes(entries);
+        flush(process, flushes, effects);
+    }
+
+    /// The entry with the rights that its page's areas have now. A shared page stays write-protected.
+    fn reprotected(&self, index: u32, addr: VirtAddr, pte: Pte) -> Pte {
+        let (Some(space), Some(pfn)) = (self.spaces.get(index), pte.pfn()) else { return pte };
+        let rights = space.areas.rights(addr.0, addr.0.saturating_add(self.page.bytes()));
+        let Some(Protection { read, write, execute }) = rights else { return pte };
+        let frame = pfn.0 as u32;
+        let own = Some(frame) != self.zero && !self.is_shared(frame);
+        let any = read || write || execute;
+        pte.with(Pte::PRESENT, any)
+            .with(Pte::NO_ACCESS, !any)
+            .with(Pte::WRITABLE, write && own)
+            .with(Pte::NO_EXECUTE, !execute)
+    }
+
+    fn advise(
+        &mut self,
+        index: u32,
+        start: u64,
+        end: u64,
+        advice: Advice,
+        effects: &mut Effects,
+    ) -> Result<(), OsError> {
+        match advice {
+            Advice::DontNeed => {
+                // Unlike unmapping, it takes no page that is only partly meant.
+                let bytes = self.page.bytes();
+                let first = start.checked_next_multiple_of(bytes);
+                let last = (end & !(bytes - 1)).checked_sub(bytes);
+                if let (Some(first), Some(last)) = (first, last)
+                    && first <= last
+                {
+                    self.zap(index, first, last, effects);
+                }
+                Ok(())
+            }
+            Advice::Free => Err(later("madvise free")),
+            Advice::WillNeed => Err(later("madvise willneed")),
+            // About file readahead, which anonymous memory has none of; about features that are off.
+            Advice::Normal
+            | Advice::Random
+            | Advice::Sequential
+            | Advice::Mergeable
+            | Advice::Unmergeable
+            | Advice::HugePage
+            | Advice::NoHugePage => Ok(()),
+        }
+    }
+
+    /// Moves the end of the heap. The first time it only says where the heap starts.
+    fn brk(&mut self, process: ProcessId, end: u64, effects: &mut Effects) -> Result<(), OsError> {
+        let index = self.space(process, effects)?;
+        let Some(heap) = self.spaces.get(index).map(|space| space.heap) else { return Ok(()) };
+        let (start, old) = heap.unwrap_or((end, end));
+        if end < start {
+            // The call fails and changes nothing.
+            return Ok(());
+        }
+        let granule = self.page.bytes().min(4096);
+        let round = |at: u64| at.checked_next_multiple_of(granule);
+        let (Some(from), Some(to)) = (round(old), round(end)) else { return Ok(()) };
+        if to > from {
+            self.range("brk", from, to - from)?;
+            let protection = Protection::READ_WRITE;
+            self.remove_areas(index, from, to, effects);
+            self.add_area(index, from, Area { end: to, protection, shared: false });
+        } else if to < from {
+            self.remove_areas(index, to, from, effects);
+        }
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.heap = Some((start, end));
+        }
+        Ok(())
+    }
+
+    /// Frees everything that a process has; it stays, with an empty root table.
+    fn vacate(&mut self, process: ProcessId, effects: &mut Effects) -> Result<(), OsError> {
+        let index = self.space(process, effects)?;
+        let (kept, work) = (effects.invalidations.len(), effects.work.len());
+        self.zap(index, 0, u64::MAX, effects);
+        self.prune(index, 0, u64::MAX, effects);
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.areas.clear();
+            space.heap = None;
+        }
+        // Nobody uses the address space again: nothing of it is flushed page by page.
+        effects.invalidations.truncate(kept);
+        effects.invalidations.push(Invalidation::Process(process));
+        let flushed = |item: &Work| matches!(item, Work::Invalidate { .. });
+        let rest: Vec<_> = effects.work.drain(work..).filter(|item| !flushed(item)).collect();
+        effects.work.extend(rest);
+        Ok(())
+    }
+
+    fn exit(&mut self, process: ProcessId, effects: &mut Effects) -> Result<(), OsError> {
+        self.vacate(process, effects)?;
+        if let Some(space) = self.spaces.find(process).and_then(|index| self.spaces.remove(index)) {
+            let bytes = self.tables.geometry().table_bytes(self.tables.root_level());
+            let base = self.tables.destroy(space.root);
+            self.table_space.release(base, bytes, &mut self.buddy);
+        }
+        Ok(())
+    }
+}
+
+fn later(what: &str) -> OsError {
+    OsError::NotModelled(what.to_owned())
+}
+
+/// Accounts for the invalidations from `start` on: one by one, or as one full flush.
+pub(super) fn flush(process: ProcessId, start: usize, effects: &mut Effects) {
+    let mut pages = effects.invalidations.len() - start;
+    if pages > FLUSH_CEILING {
+        effects.invalidations.truncate(start);
+        effects.invalidations.push(Invalidation::Process(process));
+        pages = 1;
+    }
+    if pages > 0 {
+        effects.work.push(Work::Invalidate { pages: pages as u64 });
+    }
+}

@@ -1,0 +1,90 @@
+//! Fork with copy-on-write (Linux mm/memory.c, `copy_page_range`).
+
+use tracegen::record::ProcessId;
+
+use super::effects::{Effects, Invalidation};
+use super::event::flush;
+use super::page_table::Pte;
+use super::{Os, OsError};
+use crate::address::VirtAddr;
+
+impl Os {
+    /// Gives `child` a copy of `parent`'s address space: areas and entries are copied, writable pages
+    /// become write-protected on both sides, and slots get one more reference.
+    pub(super) fn fork(
+        &mut self,
+        parent: ProcessId,
+        child: ProcessId,
+        effects: &mut Effects,
+    ) -> Result<(), OsError> {
+        let from = self.space(parent, effects)?;
+        if self.spaces.find(child).is_some_and(|index| self.is_used(index)) {
+            let message = format!("process {child} exists already");
+            return Err(OsError::Event { event: "fork", message });
+        }
+        let to = self.space(child, effects)?;
+        let Some(space) = self.spaces.get(from) else { return Ok(()) };
+        if space.areas.iter().any(|(_, area)| area.shared) {
+            return Err(OsError::NotModelled("fork with shared areas".to_owned()));
+        }
+        let (areas, heap, root) = (space.areas.clone(), space.heap, space.root);
+        if let Some(space) = self.spaces.get_mut(to) {
+            (space.areas, space.heap) = (areas, heap);
+        }
+        let flushes = effects.invalidations.len();
+        let mut entries = 0;
+        let mut next = Some(VirtAddr(0));
+        while let Some((addr, _)) = next.and_then(|next| self.tables.next(root, next)) {
+            next = addr.checked_add(self.page.bytes());
+            // A table for the child may cost a page, this one included.
+            self.build_path(to, addr, effects)?;
+            entries += self.copy_entry(from, to, addr, effects)?;
+        }
+        effects.table_writes(entries);
+        flush(parent, flushes, effects);
+        Ok(())
+    }
+
+    fn is_used(&self, index: u32) -> bool {
+        self.spaces.get(index).is_some_and(|space| {
+            space.areas.iter().next().is_some()
+                || self.tables.next(space.root, VirtAddr(0)).is_some()
+        })
+    }
+
+    /// Copies one entry; returns how many entries were written.
+    fn copy_entry(
+        &mut self,
+        from: u32,
+        to: u32,
+        addr: VirtAddr,
+        effects: &mut Effects,
+    ) -> Result<u64, OsError> {
+        let (Some(parent), Some(child)) = (self.spaces.get(from), self.spaces.get(to)) else {
+            return Ok(0);
+        };
+        let (process, root, target) = (parent.process, parent.root, child.root);
+        let pte = self.tables.get(root, addr);
+        if let Some(slot) = pte.slot() {
+            self.slots.refer(slot.0 as u32);
+            self.tables.set(target, addr, pte);
+            return Ok(1);
+        }
+        let Some(pfn) = pte.pfn() else { return Ok(0) };
+        if pte.has(Pte::WIRED) {
+            return Err(OsError::NotModelled("fork of a page that [state] placed".to_owned()));
+        }
+        let copied = pte.with(Pte::WRITABLE, false);
+        if Some(pfn.0 as u32) == self.zero {
+            self.tables.set(target, addr, copied);
+            return Ok(1);
+        }
+        self.map(to, addr, pfn.0 as u32, copied.flags() & !Pte::ACCESSED);
+        if copied == pte {
+            return Ok(1);
+        }
+        self.tables.set(root, addr, copied);
+        effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+        Ok(2)
+    }
+}

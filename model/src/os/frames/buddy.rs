@@ -1,0 +1,230 @@
+//! The buddy system (Knowlton 1965; Linux mm/page_alloc.c): free memory as blocks of 2^order frames,
+//! split in halves on demand and merged with their buddy when both are free.
+//!
+//! Memory that was never handed out is one ascending range and costs the host nothing.
+
+use std::collections::BTreeSet;
+
+/// Orders 0 to 10, as Linux has: blocks of 1 to 1024 frames.
+pub const ORDERS: usize = 11;
+
+/// The frame allocator. Of the free blocks of an order, the lowest is taken first.
+#[derive(Debug, Clone)]
+pub struct Buddy {
+    frames: u64,
+    /// Frames from here on were never handed out.
+    virgin: u64,
+    lists: [BTreeSet<u32>; ORDERS],
+    free: u64,
+    splits: u64,
+    merges: u64,
+}
+
+impl Buddy {
+    /// `frames` free frames, at most 2^32.
+    pub fn new(frames: u64) -> Self {
+        let frames = frames.min(1 << 32);
+        Self { frames, virgin: 0, lists: Default::default(), free: frames, splits: 0, merges: 0 }
+    }
+
+    /// A block of 2^`order` frames: its first frame.
+    pub fn allocate(&mut self, order: usize) -> Option<u32> {
+        if order >= ORDERS {
+            return None;
+        }
+        let from = loop {
+            match (order..ORDERS).find(|order| !self.lists[*order].is_empty()) {
+                Some(from) => break from,
+                None => self.materialise()?,
+            }
+        };
+        let first = self.lists[from].pop_first()?;
+        for half in (order..from).rev() {
+            self.lists[half].insert(first + (1 << half));
+            self.splits += 1;
+        }
+        self.free -= 1 << order;
+        Some(first)
+    }
+
+    /// Moves the next virgin block, as large as alignment and the end of memory allow, to its list.
+    fn materialise(&mut self) -> Option<()> {
+        let left = self.frames - self.virgin;
+        if left == 0 {
+            return None;
+        }
+        let aligned =
+            if self.virgin == 0 { ORDERS - 1 } else { self.virgin.trailing_zeros() as usize };
+        let order = aligned.min(left.ilog2() as usize).min(ORDERS - 1);
+        // `virgin` is below `frames`, which is at most 2^32.
+        self.lists[order].insert(self.virgin as u32);
+        self.virgin += 1 << order;
+        Some(())
+    }
+
+    /// Takes one particular free frame; returns whether it was free.
+    pub fn take(&mut self, frame: u32) -> bool {
+        while u64::from(frame) >= self.virgin {
+            if self.materialise().is_none() {
+                return false;
+            }
+        }
+        let block = |order: usize| frame & !((1u32 << order) - 1);
+        let Some(from) = (0..ORDERS).find(|order| self.lists[*order].contains(&block(*order)))
+        else {
+            return false;
+        };
+        self.lists[from].remove(&block(from));
+        for half in (0..from).rev() {
+            self.lists[half].insert(block(half) ^ (1 << half));
+            self.splits += 1;
+        }
+        self.free -= 1;
+        true
+    }
+
+    /// Gives back a block that [`Self::allocate`] handed out.
+    pub fn release(&mut self, first: u32, order: usize) {
+        self.free += 1 << order;
+        let (mut first, mut order) = (first, order);
+        while order + 1 < ORDERS && self.lists[order].remove(&(first ^ (1 << order))) {
+            first &= !(1 << order);
+            order += 1;
+            self.merges += 1;
+        }
+        self.lists[order].insert(first);
+    }
+
+    /// All frames.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+    /// Free frames.
+    pub fn free(&self) -> u64 {
+        self.free
+    }
+    /// How often a block was split in halves.
+    pub fn splits(&self) -> u64 {
+        self.splits
+    }
+    /// How often two buddies were merged.
+    pub fn merges(&self) -> u64 {
+        self.merges
+    }
+
+    /// Counts splits and merges from now on.
+    pub fn reset_statistics(&mut self) {
+        (self.splits, self.merges) = (0, 0);
+    }
+
+    /// Free blocks of each order. The part that was never handed out counts as the largest blocks.
+    pub fn free_blocks(&self) -> [u64; ORDERS] {
+        let mut blocks = [0; ORDERS];
+        for (order, list) in self.lists.iter().enumerate() {
+            blocks[order] = list.len() as u64;
+        }
+        let left = self.frames - self.virgin;
+        blocks[ORDERS - 1] += left >> (ORDERS - 1);
+        for (order, count) in blocks.iter_mut().enumerate().take(ORDERS - 1) {
+            *count += left >> order & 1;
+        }
+        blocks
+    }
+
+    /// Whether the lists add up, do not overlap, and hold no two buddies that should be one.
+    pub fn check(&self) -> Result<(), String> {
+        let mut blocks: Vec<(u64, u64)> = Vec::new();
+        for (order, list) in self.lists.iter().enumerate() {
+            for &first in list {
+                if order + 1 < ORDERS && list.contains(&(first ^ (1 << order))) {
+                    return Err(format!("buddies {first} of order {order} are both free"));
+                }
+                blocks.push((u64::from(first), u64::from(first) + (1 << order)));
+            }
+        }
+        blocks.push((self.virgin, self.frames));
+        blocks.sort_unstable();
+        if blocks.windows(2).any(|pair| pair[0].1 > pair[1].0) {
+            return Err("free blocks overlap".to_owned());
+        }
+        let sum: u64 = blocks.iter().map(|(first, end)| end - first).sum();
+        if sum == self.free {
+            Ok(())
+        } else {
+            Err(format!("{sum} free frames in lists, {} counted", self.free))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn four_pages_of_eight_split_once_and_merge_back() {
+        let mut buddy = Buddy::new(8);
+        assert_eq!(buddy.free_blocks()[3], 1);
+        let block = buddy.allocate(2).unwrap();
+        assert_eq!((block, buddy.splits()), (0, 1));
+        assert_eq!(buddy.free_blocks()[..4], [0, 0, 1, 0]);
+        buddy.release(block, 2);
+        assert_eq!((buddy.merges(), buddy.free_blocks()[3]), (1, 1));
+    }
+
+    #[test]
+    fn any_number_of_frames_can_be_handed_out_to_the_last() {
+        for frames in [1, 3, 100, 1023, 1025, 5000] {
+            let mut buddy = Buddy::new(frames);
+            let mut got: Vec<_> = std::iter::from_fn(|| buddy.allocate(0)).collect();
+            got.sort_unstable();
+            assert_eq!(got, (0..frames as u32).collect::<Vec<_>>());
+            got.into_iter().for_each(|frame| buddy.release(frame, 0));
+            assert_eq!(buddy.free(), frames);
+            buddy.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn untouched_memory_costs_nothing() {
+        let mut buddy = Buddy::new(1 << 32);
+        buddy.allocate(0);
+        assert_eq!(buddy.lists.iter().map(BTreeSet::len).sum::<usize>(), 10);
+        assert_eq!(buddy.free_blocks()[10], (1 << 22) - 1);
+    }
+
+    proptest! {
+        /// Against a bitmap: blocks are aligned, disjoint and inside memory; an allocation fails only
+        /// where no aligned free block exists.
+        #[test]
+        fn agrees_with_a_bitmap(
+            frames in 1u64..200,
+            operations in prop::collection::vec((any::<bool>(), 0usize..5, any::<prop::sample::Index>()), 1..80),
+        ) {
+            let mut buddy = Buddy::new(frames);
+            let mut bitmap = vec![false; frames as usize];
+            let mut live: Vec<(u32, usize)> = Vec::new();
+            for (allocate, order, which) in operations {
+                if allocate || live.is_empty() {
+                    let size = 1usize << order;
+                    match buddy.allocate(order) {
+                        Some(first) => {
+                            prop_assert_eq!(first as usize % size, 0);
+                            for frame in &mut bitmap[first as usize..first as usize + size] {
+                                prop_assert!(!std::mem::replace(frame, true));
+                            }
+                            live.push((first, order));
+                        }
+                        None => prop_assert!(bitmap.chunks_exact(size).all(|block| block.contains(&true))),
+                    }
+                } else {
+                    let (first, order) = live.swap_remove(which.index(live.len()));
+                    buddy.release(first, order);
+                    bitmap[first as usize..first as usize + (1 << order)].fill(false);
+                }
+                prop_assert_eq!(buddy.free() as usize, bitmap.iter().filter(|used| !**used).count());
+                prop_assert_eq!(buddy.check(), Ok(()));
+            }
+        }
+    }
+}

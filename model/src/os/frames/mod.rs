@@ -1,0 +1,12 @@
+//! Physical memory: who owns which frame.
+
+mod buddy;
+mod table;
+mod table_space;
+
+pub use buddy::{Buddy, ORDERS};
+pub use table::{Frame, FrameTable};
+pub use table_space::TableSpace;
+
+/// No frame, no slot.
+pub const NONE: u32 = u32::MAX;

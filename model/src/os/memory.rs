@@ -1,0 +1,244 @@
+//! Getting a frame, if need be by giving up another.
+
+use super::effects::{Effects, Invalidation};
+use super::frames::NONE;
+use super::page_table::Pte;
+use super::reclaim::Reclaim;
+use super::{Os, OsError};
+use crate::address::{PhysAddr, SwapSlot, VirtAddr};
+use crate::outcome::Work;
+
+impl Os {
+    /// Bytes that the limit is charged for: resident pages, swap cache and page tables.
+    pub(super) fn charged(&self) -> u64 {
+        (self.resident + self.cached) * self.page.bytes() + self.table_space.bytes()
+    }
+
+    /// Evicts until `bytes` more fit within the limit.
+    fn make_room(&mut self, bytes: u64, effects: &mut Effects) -> Result<(), OsError> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        while self.charged().saturating_add(bytes) > limit {
+            self.evict(effects)?;
+        }
+        Ok(())
+    }
+
+    /// A free frame for user data.
+    pub(super) fn allocate(&mut self, effects: &mut Effects) -> Result<u32, OsError> {
+        self.make_room(self.page.bytes(), effects)?;
+        loop {
+            if let Some(frame) = self.buddy.allocate(0) {
+                return Ok(frame);
+            }
+            self.evict(effects)?;
+        }
+    }
+
+    /// A place for a page table.
+    pub(super) fn allocate_table(
+        &mut self,
+        bytes: u64,
+        effects: &mut Effects,
+    ) -> Result<PhysAddr, OsError> {
+        self.make_room(self.table_space.charge(bytes), effects)?;
+        loop {
+            if let Some(place) = self.table_space.allocate(bytes, &mut self.buddy) {
+                return Ok(place);
+            }
+            self.evict(effects)?;
+        }
+    }
+
+    /// Builds the tables on the way to the leaf entry of `addr`.
+    pub(super) fn build_path(
+        &mut self,
+        index: u32,
+        addr: VirtAddr,
+        effects: &mut Effects,
+    ) -> Result<(), OsError> {
+        let Some(root) = self.spaces.get(index).map(|space| space.root) else { return Ok(()) };
+        while let Some(level) = self.tables.extend(root, addr) {
+            let bytes = self.tables.geometry().table_bytes(level);
+            let base = self.allocate_table(bytes, effects)?;
+            self.tables.attach(root, addr, base);
+            effects.table_writes(1);
+        }
+        Ok(())
+    }
+
+    /// Gives up one page: the policy's choice, or the next one that has a slot where swap is full.
+    fn evict(&mut self, effects: &mut Effects) -> Result<(), OsError> {
+        let mut kept = Vec::new();
+        let mut pages = 0;
+        let found = loop {
+            let Some(victim) = self.policy.evict() else { break None };
+            pages += victim.scanned;
+            match self.slot_for(victim.frame) {
+                Some(fresh) => break Some((victim.frame, fresh)),
+                None => kept.push(victim.frame),
+            }
+        };
+        for frame in kept {
+            let page = self.frames.get(frame).page;
+            self.policy.insert(frame, page);
+        }
+        self.counters.scanned += pages;
+        if pages > 0 {
+            effects.work.push(Work::Scan { pages });
+        }
+        let (frame, fresh) = found.ok_or_else(|| self.exhausted())?;
+        self.write_out(frame, fresh, effects);
+        Ok(())
+    }
+
+    fn exhausted(&self) -> OsError {
+        let what = match self.limit {
+            Some(limit) if self.buddy.free() > 0 => format!("os.limit of {limit} bytes is used up"),
+            _ => format!("all {} frames (os.memory) are in use", self.buddy.frames()),
+        };
+        let why = if self.policy.is_empty() {
+            "none of it can be evicted".to_owned()
+        } else if self.no_device {
+            "its pages cannot be evicted, for swap.device is \"none\"".to_owned()
+        } else {
+            format!("the swap area (swap.size) is full: {} pages", self.slots.used())
+        };
+        OsError::OutOfMemory(format!("{what}, and {why}"))
+    }
+
+    /// Sees to it that the page has a slot; returns whether it is a new one, so that the page has to be
+    /// written. `None` where swap is full.
+    fn slot_for(&mut self, frame: u32) -> Option<bool> {
+        if self.frames.get(frame).slot != NONE {
+            return Some(false);
+        }
+        let slot = match self.slots.allocate(frame) {
+            Some(slot) => slot,
+            None => {
+                // A page in memory can do without its copy.
+                let (redundant, holder) = self.slots.redundant(self.slot_hand)?;
+                self.slot_hand = redundant + 1;
+                self.drop_slot(holder);
+                self.slots.allocate(frame)?
+            }
+        };
+        self.frames.get_mut(frame).slot = slot;
+        Some(true)
+    }
+
+    /// The page in `frame` and its slot no longer have to do with each other.
+    pub(super) fn drop_slot(&mut self, frame: u32) {
+        let slot = std::mem::replace(&mut self.frames.get_mut(frame).slot, NONE);
+        if slot != NONE {
+            self.slots.uncache(slot);
+        }
+    }
+
+    /// The first store to a clean page: the copy in its slot is out of date.
+    pub(super) fn dirtied(&mut self, pte: Pte) {
+        if let Some(pfn) = pte.pfn()
+            && self.frames.get(pfn.0 as u32).slot != NONE
+        {
+            self.drop_slot(pfn.0 as u32);
+        }
+    }
+
+    /// Unmaps every mapping of the page, writes it to its slot if need be, and frees the frame.
+    fn write_out(&mut self, frame: u32, fresh: bool, effects: &mut Effects) {
+        let slot = self.frames.get(frame).slot;
+        let mappers: Vec<_> = self.frames.mappers(frame).collect();
+        for (index, page) in &mappers {
+            let addr = VirtAddr(page << self.page.0);
+            if let Some(space) = self.spaces.get_mut(*index) {
+                self.tables.set(space.root, addr, Pte::swapped(SwapSlot(slot.into())));
+                self.slots.refer(slot);
+                space.resident -= 1;
+                let (process, size) = (space.process, self.page);
+                effects.invalidations.push(Invalidation::Page { process, addr, size });
+            }
+        }
+        let pages = mappers.len() as u64;
+        if pages > 0 {
+            effects.table_writes(pages);
+            effects.work.push(Work::Invalidate { pages });
+            self.resident -= 1;
+        } else {
+            self.cached -= 1;
+        }
+        if fresh {
+            self.counters.swap_writes += 1;
+            if !self.textbook {
+                effects.swap_write(SwapSlot(slot.into()));
+            }
+        }
+        self.counters.evicted += 1;
+        self.slots.uncache(slot);
+        self.frames.spill.remove(&frame);
+        self.frames.reset(frame);
+        self.buddy.release(frame, 0);
+    }
+
+    /// Frees a frame that nothing maps and the swap cache does not need.
+    pub(super) fn free(&mut self, frame: u32) {
+        self.drop_slot(frame);
+        self.policy.remove(frame);
+        self.frames.reset(frame);
+        self.buddy.release(frame, 0);
+    }
+
+    /// Lets an entry of an address space map a frame.
+    pub(super) fn map(&mut self, index: u32, addr: VirtAddr, frame: u32, flags: u64) {
+        let state = self.frames.get(frame);
+        if state.mappings == 0 {
+            self.resident += 1;
+            if state.slot != NONE {
+                self.cached -= 1;
+            }
+            self.counters.peak_resident = self.counters.peak_resident.max(self.resident);
+        }
+        self.frames.map(frame, (index, addr.0 >> self.page.0));
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.resident += 1;
+            let pte = Pte::frame(crate::address::Pfn(frame.into()), flags | Pte::USER);
+            self.tables.set(space.root, addr, pte);
+        }
+    }
+
+    /// What an entry that is about to be overwritten held loses it: the frame's mapping goes, or the
+    /// slot's reference.
+    pub(super) fn unmap(&mut self, index: u32, addr: VirtAddr, pte: Pte) {
+        if let Some(slot) = pte.slot() {
+            let slot = slot.0 as u32;
+            if self.slots.release(slot) == 0
+                && let Some(frame) = self.slots.frame(slot)
+                && self.frames.get(frame).mappings == 0
+            {
+                self.cached -= 1;
+                self.free(frame);
+            }
+            return;
+        }
+        let Some(frame) = pte.pfn().map(|pfn| pfn.0 as u32) else { return };
+        if Some(frame) == self.zero {
+            return;
+        }
+        if pte.has(Pte::WIRED) {
+            self.wired -= 1;
+            self.buddy.release(frame, 0);
+            return;
+        }
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.resident -= 1;
+        }
+        if self.frames.unmap(frame, (index, addr.0 >> self.page.0)) > 0 {
+            return;
+        }
+        self.resident -= 1;
+        let slot = self.frames.get(frame).slot;
+        if slot != NONE && self.slots.references(slot) > 0 {
+            self.cached += 1;
+        } else {
+            self.free(frame);
+        }
+    }
+}

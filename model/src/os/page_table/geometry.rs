@@ -1,0 +1,307 @@
+//! The shape of a page table: which address bits index which level.
+
+use crate::address::{PageShift, VirtAddr};
+use crate::config::Config;
+use crate::mmu::settings::PageTable;
+use crate::os::OsError;
+
+/// The most levels that a table may have.
+pub const MAX_LEVELS: usize = 8;
+
+/// Index bits of one host node.
+const DIGIT: u8 = 9;
+
+/// One level of the modelled table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// Index bits.
+    pub bits: u8,
+    /// The lowest address bit of the index.
+    pub shift: u8,
+}
+
+/// One step on the host: a level with more than 9 index bits takes several, so that a huge flat table
+/// costs the host only what is used of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Digit {
+    pub shift: u8,
+    pub mask: u32,
+    pub level: u8,
+    pub last: bool,
+}
+
+/// The shape of every page table of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Geometry {
+    levels: Vec<Level>,
+    pub(super) digits: Vec<Digit>,
+    leaf: u8,
+    page: PageShift,
+    entry_bytes: u64,
+    va_bits: u8,
+    flat: bool,
+}
+
+fn error(key: &'static str, message: impl Into<String>) -> OsError {
+    OsError::Setting { key, message: message.into() }
+}
+
+/// A format before it meets a page size: index bits root first, offset bits of the last level, and the
+/// levels that may hold leaves.
+struct Shape {
+    bits: Vec<u8>,
+    base: u8,
+    leaves: Vec<u8>,
+}
+
+impl Geometry {
+    /// The shape that `[mmu]` asks for. A page size that is a leaf size of the format maps everything
+    /// with that leaf. Any other changes only the offset's width: tables keep 9-bit indices, and there
+    /// are as many levels as the virtual address needs.
+    ///
+    /// A format given by `[mmu.format]` has no offset width of its own: it is what `va_bits` leaves, and
+    /// the page's where `va_bits` is not given.
+    pub fn new(config: &Config) -> Result<Self, OsError> {
+        let mmu = &config.mmu;
+        let size = mmu.page_size.0;
+        if !size.is_power_of_two() || !(64..=1 << 40).contains(&size) {
+            return Err(error(
+                "mmu.page_size",
+                format!("{} is no power of two from 64B to 1TiB", mmu.page_size),
+            ));
+        }
+        let page = size.trailing_zeros() as u8;
+        let entry_bytes = mmu.format.as_ref().map_or(8, |format| u64::from(format.entry_bytes));
+        if !entry_bytes.is_power_of_two() || !(1..=64).contains(&entry_bytes) {
+            return Err(error("mmu.format.entry_bytes", "must be a power of two from 1 to 64"));
+        }
+        let flat = mmu.format.is_none() && mmu.page_table == PageTable::Flat;
+        let shape = match &mmu.format {
+            Some(format) => custom(&format.bits, &format.leaves, mmu.va_bits, page)?,
+            None => named(mmu.page_table, mmu.va_bits, page)?,
+        };
+        let total =
+            shape.bits.iter().map(|bits| u32::from(*bits)).sum::<u32>() + u32::from(shape.base);
+        let va_bits = match mmu.va_bits {
+            Some(bits) if bits > 64 || u32::from(bits) > total => {
+                return Err(error(
+                    "mmu.va_bits",
+                    format!("{bits} bits are more than the {total} that the page table translates"),
+                ));
+            }
+            Some(bits) => bits,
+            None => u8::try_from(total).ok().filter(|bits| *bits <= 64).ok_or_else(|| {
+                error(
+                    "mmu.format.bits",
+                    format!(
+                        "with the page offset, {total} bits are more than the 64 of an address"
+                    ),
+                )
+            })?,
+        };
+        Self::assemble(&shape, page, entry_bytes, va_bits, flat)
+    }
+
+    fn assemble(
+        shape: &Shape,
+        page: u8,
+        entry_bytes: u64,
+        va_bits: u8,
+        flat: bool,
+    ) -> Result<Self, OsError> {
+        let mut levels = Vec::with_capacity(shape.bits.len());
+        let mut shift = shape.base;
+        for &bits in shape.bits.iter().rev() {
+            levels.push(Level { bits, shift });
+            shift += bits;
+        }
+        let leaf = levels.iter().position(|level| level.shift == page).map(|index| index as u8 + 1);
+        let leaf = leaf
+            .filter(|leaf| *leaf == 1 || shape.leaves.contains(leaf))
+            .ok_or_else(|| error("mmu.page_size", "is no leaf size of mmu.format"))?;
+        let mut digits = Vec::new();
+        for (index, level) in levels.iter().enumerate().skip(usize::from(leaf) - 1).rev() {
+            let mut left = level.bits;
+            while left > 0 {
+                let take = if left % DIGIT == 0 { DIGIT } else { left % DIGIT };
+                left -= take;
+                digits.push(Digit {
+                    shift: level.shift + left,
+                    mask: (1 << take) - 1,
+                    level: index as u8 + 1,
+                    last: left == 0,
+                });
+            }
+        }
+        Ok(Self { levels, digits, leaf, page: PageShift(page), entry_bytes, va_bits, flat })
+    }
+
+    /// The page size that everything is mapped with.
+    pub fn page(&self) -> PageShift {
+        self.page
+    }
+    /// The level whose entries are the leaves.
+    pub fn leaf_level(&self) -> u8 {
+        self.leaf
+    }
+    /// The levels, the last one first.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+    /// Bytes of an entry.
+    pub fn entry_bytes(&self) -> u64 {
+        self.entry_bytes
+    }
+    /// Width of a virtual address.
+    pub fn va_bits(&self) -> u8 {
+        self.va_bits
+    }
+    /// Whether it is one array, which lies in a region of its own.
+    pub fn is_flat(&self) -> bool {
+        self.flat
+    }
+    /// Bytes of a table of `level`: at least 4 KiB where the indices are 9 bits wide, the root of a
+    /// narrower address included.
+    pub fn table_bytes(&self, level: u8) -> u64 {
+        let bits =
+            self.levels.get(usize::from(level).wrapping_sub(1)).map_or(0, |level| level.bits);
+        let uniform = self.levels.len() > 1
+            && self.levels[..self.levels.len() - 1].iter().all(|level| level.bits == DIGIT);
+        let bits = if uniform && bits < DIGIT { DIGIT } else { bits };
+        // At most 58 index bits and 6 of the entry.
+        self.entry_bytes.checked_shl(u32::from(bits)).unwrap_or(u64::MAX)
+    }
+    /// `addr` without the bits that are not translated; `None` where they are neither all zero nor a
+    /// sign extension. Recorded kernel and vsyscall addresses thus lie in the upper half.
+    pub fn fold(&self, addr: VirtAddr) -> Option<VirtAddr> {
+        let bits = u32::from(self.va_bits);
+        if bits >= 64 {
+            return Some(addr);
+        }
+        let upper = addr.0 >> bits;
+        let sign = upper == u64::MAX >> bits && addr.0 >> (bits - 1) & 1 == 1;
+        (upper == 0 || sign).then_some(VirtAddr(addr.0 & ((1 << bits) - 1)))
+    }
+    /// One past the last translated address; `None` for all 2^64.
+    pub fn end(&self) -> Option<u64> {
+        1u64.checked_shl(u32::from(self.va_bits))
+    }
+}
+
+fn named(table: PageTable, va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
+    let (levels, width) = match table {
+        PageTable::X86_64Level4 => (4u8, 48),
+        PageTable::X86_64Level5 => (5, 57),
+        PageTable::Flat => {
+            let width = va_bits.unwrap_or(48).min(64);
+            let bits = width.checked_sub(page).filter(|bits| *bits > 0);
+            let bits = bits.ok_or_else(|| error("mmu.page_size", format!("a page of 2^{page} bytes leaves nothing of {width} address bits to translate")))?;
+            return Ok(Shape { bits: vec![bits], base: page, leaves: vec![1] });
+        }
+    };
+    if [12, 21, 30].contains(&page) {
+        return Ok(Shape { bits: vec![DIGIT; levels.into()], base: 12, leaves: vec![1, 2, 3] });
+    }
+    let width = va_bits.unwrap_or(width).min(64);
+    let translated = width.checked_sub(page).filter(|bits| *bits > 0).ok_or_else(|| {
+        error(
+            "mmu.page_size",
+            format!("a page of 2^{page} bytes leaves nothing of {width} address bits to translate"),
+        )
+    })?;
+    let mut bits = vec![DIGIT; usize::from(translated / DIGIT)];
+    if translated % DIGIT != 0 {
+        bits.insert(0, translated % DIGIT);
+    }
+    Ok(Shape { bits, base: page, leaves: vec![1] })
+}
+
+fn custom(bits: &[u8], leaves: &[u8], va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
+    let key = "mmu.format.bits";
+    if bits.is_empty() || bits.len() > MAX_LEVELS {
+        return Err(error(key, format!("must name from 1 to {MAX_LEVELS} levels")));
+    }
+    if bits.contains(&0) || bits.iter().map(|bits| u32::from(*bits)).sum::<u32>() > 58 {
+        return Err(error(key, "a level needs at least one bit, and all of them at most 58"));
+    }
+    if let Some(level) =
+        leaves.iter().find(|level| **level == 0 || usize::from(**level) > bits.len())
+    {
+        return Err(error("mmu.format.leaves", format!("there is no level {level}")));
+    }
+    let indexed: u8 = bits.iter().sum();
+    let base = match va_bits {
+        Some(width) => width.checked_sub(indexed).ok_or_else(|| {
+            error(
+                "mmu.va_bits",
+                format!("{width} bits are fewer than the {indexed} index bits of mmu.format.bits"),
+            )
+        })?,
+        None if leaves.iter().any(|level| *level > 1) => {
+            return Err(error(
+                "mmu.format.leaves",
+                "leaves above level 1 need mmu.va_bits, which says how wide the offset is",
+            ));
+        }
+        None => page,
+    };
+    Ok(Shape { bits: bits.to_vec(), base, leaves: leaves.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mmu::settings::Format;
+    use crate::units::ByteSize;
+
+    fn geometry(change: impl FnOnce(&mut Config)) -> Result<Geometry, OsError> {
+        let mut config = Config::default();
+        change(&mut config);
+        Geometry::new(&config)
+    }
+
+    fn bits(geometry: &Geometry) -> Vec<u8> {
+        geometry.levels.iter().rev().map(|level| level.bits).collect()
+    }
+
+    #[test]
+    fn leaf_sizes_move_the_leaf_and_other_sizes_the_offset() {
+        let plain = geometry(|_| {}).unwrap();
+        assert_eq!((bits(&plain), plain.leaf, plain.va_bits), (vec![9, 9, 9, 9], 1, 48));
+        let large = geometry(|c| c.mmu.page_size = ByteSize(2 << 20)).unwrap();
+        assert_eq!((bits(&large), large.leaf, large.digits.len()), (vec![9, 9, 9, 9], 2, 3));
+        let odd = geometry(|c| c.mmu.page_size = ByteSize(64 << 10)).unwrap();
+        assert_eq!((bits(&odd), odd.leaf, odd.table_bytes(4)), (vec![5, 9, 9, 9], 1, 4096));
+        let tiny = geometry(|c| c.mmu.page_size = ByteSize(64)).unwrap();
+        assert_eq!((bits(&tiny), tiny.table_bytes(1)), (vec![6, 9, 9, 9, 9], 4096));
+    }
+
+    #[test]
+    fn a_flat_48_bit_table_is_512_gib() {
+        let flat = geometry(|c| c.mmu.page_table = PageTable::Flat).unwrap();
+        assert_eq!(flat.table_bytes(1), 512 << 30);
+        assert_eq!(flat.digits.len(), 4);
+    }
+
+    #[test]
+    fn the_upper_half_folds_and_the_rest_is_illegal() {
+        let plain = geometry(|_| {}).unwrap();
+        let vsyscall = VirtAddr(0xffff_ffff_ff60_0000);
+        assert_eq!(plain.fold(vsyscall), Some(VirtAddr(0xffff_ff60_0000)));
+        assert_eq!(plain.fold(VirtAddr(1 << 48)), None);
+        assert_eq!(plain.fold(VirtAddr(0xfff0_ffff_ff60_0000)), None);
+    }
+
+    #[test]
+    fn impossible_shapes_name_their_key() {
+        let key = |result: Result<Geometry, OsError>| match result {
+            Err(OsError::Setting { key, .. }) => key,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(key(geometry(|c| c.mmu.page_size = ByteSize(3000))), "mmu.page_size");
+        assert_eq!(key(geometry(|c| c.mmu.va_bits = Some(57))), "mmu.va_bits");
+        let format = |bits: &[u8]| Format { bits: bits.to_vec(), entry_bytes: 8, leaves: vec![] };
+        assert_eq!(key(geometry(|c| c.mmu.format = Some(format(&[])))), "mmu.format.bits");
+        assert_eq!(key(geometry(|c| c.mmu.format = Some(format(&[30, 30])))), "mmu.format.bits");
+    }
+}

@@ -1,0 +1,30 @@
+//! First in, first out: the page that came first goes first (Belady 1966).
+
+use super::list::List;
+use super::{Reclaim, Touch, Victim};
+
+/// First in, first out.
+#[derive(Debug, Clone, Default)]
+pub struct Fifo {
+    list: List,
+}
+
+impl Reclaim for Fifo {
+    fn insert(&mut self, frame: u32, _: u64) {
+        self.list.push(frame);
+    }
+    fn touch(&mut self, _: u32, _: Touch) {}
+    fn evict(&mut self) -> Option<Victim> {
+        let frame = self.list.first()?;
+        self.list.remove(frame);
+        Some(Victim { frame, scanned: 1 })
+    }
+    fn remove(&mut self, frame: u32) {
+        if self.list.contains(frame) {
+            self.list.remove(frame);
+        }
+    }
+    fn len(&self) -> usize {
+        self.list.len()
+    }
+}

@@ -1,0 +1,34 @@
+//! The least recently touched page goes first, exactly.
+
+use super::list::List;
+use super::{Reclaim, Touch, Victim};
+
+/// Least recently used.
+#[derive(Debug, Clone, Default)]
+pub struct Lru {
+    list: List,
+}
+
+impl Reclaim for Lru {
+    fn insert(&mut self, frame: u32, _: u64) {
+        self.list.push(frame);
+    }
+    fn touch(&mut self, frame: u32, _: Touch) {
+        if self.list.contains(frame) {
+            self.list.move_to_end(frame);
+        }
+    }
+    fn evict(&mut self) -> Option<Victim> {
+        let frame = self.list.first()?;
+        self.list.remove(frame);
+        Some(Victim { frame, scanned: 1 })
+    }
+    fn remove(&mut self, frame: u32) {
+        if self.list.contains(frame) {
+            self.list.remove(frame);
+        }
+    }
+    fn len(&self) -> usize {
+        self.list.len()
+    }
+}

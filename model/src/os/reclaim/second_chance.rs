@@ -1,0 +1,57 @@
+//! Second chance: a queue whose first page goes, unless its referenced bit is set: then the bit is
+//! cleared and the page goes to the end (Tanenbaum, Modern Operating Systems, section 3.4.4).
+
+use super::list::List;
+use super::setting::SecondChanceSetting;
+use super::{Reclaim, Touch, Victim};
+
+/// Second chance.
+#[derive(Debug, Clone)]
+pub struct SecondChance {
+    list: List,
+    referenced: Vec<bool>,
+    setting: SecondChanceSetting,
+}
+
+impl SecondChance {
+    /// An empty queue.
+    pub fn new(setting: SecondChanceSetting) -> Self {
+        Self { list: List::default(), referenced: Vec::new(), setting }
+    }
+}
+
+impl Reclaim for SecondChance {
+    fn insert(&mut self, frame: u32, _: u64) {
+        self.list.push(frame);
+        let index = frame as usize;
+        if index >= self.referenced.len() {
+            self.referenced.resize(index + 1, false);
+        }
+        self.referenced[index] = self.setting.insert_referenced;
+    }
+    fn touch(&mut self, frame: u32, touch: Touch) {
+        if let Some(bit) = self.referenced.get_mut(frame as usize).filter(|_| !touch.retry) {
+            *bit = true;
+        }
+    }
+    fn evict(&mut self) -> Option<Victim> {
+        let mut scanned = 1;
+        loop {
+            let frame = self.list.first()?;
+            if !std::mem::take(&mut self.referenced[frame as usize]) {
+                self.list.remove(frame);
+                return Some(Victim { frame, scanned });
+            }
+            scanned += 1;
+            self.list.move_to_end(frame);
+        }
+    }
+    fn remove(&mut self, frame: u32) {
+        if self.list.contains(frame) {
+            self.list.remove(frame);
+        }
+    }
+    fn len(&self) -> usize {
+        self.list.len()
+    }
+}

@@ -1,0 +1,161 @@
+//! What the operating system counts: `os.*` and the part of `swap.*` that does not depend on time.
+
+use super::Os;
+use crate::outcome::FaultKind;
+use crate::statistics::Statistics;
+
+/// The counts since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counters {
+    minor: u64,
+    major: u64,
+    zero_page: u64,
+    anonymous: u64,
+    file: u64,
+    cow_copied: u64,
+    cow_reused: u64,
+    swap_in: u64,
+    spurious: u64,
+    protection: u64,
+    segv: u64,
+    pub scanned: u64,
+    pub evicted: u64,
+    pub refaults: u64,
+    pub peak_resident: u64,
+    pub swap_reads: u64,
+    pub swap_writes: u64,
+    pub readahead_reads: u64,
+    pub readahead_hits: u64,
+}
+
+impl Counters {
+    /// Counts a fault.
+    pub fn fault(&mut self, kind: FaultKind, major: bool) {
+        let counter = match kind {
+            FaultKind::Anonymous => &mut self.anonymous,
+            FaultKind::ZeroPage => &mut self.zero_page,
+            FaultKind::File => &mut self.file,
+            FaultKind::CowCopied => &mut self.cow_copied,
+            FaultKind::CowReused => &mut self.cow_reused,
+            FaultKind::SwapIn => &mut self.swap_in,
+            FaultKind::Spurious => &mut self.spurious,
+            FaultKind::Protection => &mut self.protection,
+            FaultKind::Segv => &mut self.segv,
+        };
+        *counter += 1;
+        match kind {
+            FaultKind::Protection | FaultKind::Segv => {}
+            _ if major => self.major += 1,
+            _ => self.minor += 1,
+        }
+    }
+}
+
+impl Os {
+    /// Starts counting anew, at the end of a warm-up; the state stays.
+    pub fn reset_statistics(&mut self) {
+        self.counters = Counters { peak_resident: self.resident, ..Counters::default() };
+        self.buddy.reset_statistics();
+    }
+
+    /// Adds every statistic of the operating system.
+    pub fn report(&self, out: &mut Statistics) {
+        let c = &self.counters;
+        let mut faults =
+            |name: &str, doc, value| out.count(format!("os.faults.{name}"), "faults", doc, value);
+        faults("total", "page faults that made a page present", c.minor + c.major);
+        faults("minor", "faults without the backing store", c.minor);
+        faults("major", "faults that read the backing store", c.major);
+        faults("zero_page", "reads of untouched memory: the shared zero page", c.zero_page);
+        faults("anonymous", "first touches that got a zeroed frame", c.anonymous);
+        faults("file", "pages of files", c.file);
+        faults("cow", "stores to write-protected pages", c.cow_copied + c.cow_reused);
+        faults("cow_copied", "stores to shared frames: copied", c.cow_copied);
+        faults("cow_reused", "stores to frames no longer shared: made writable", c.cow_reused);
+        faults("swap_in", "pages from swap or the swap cache", c.swap_in);
+        faults("spurious", "the entry was valid after all", c.spurious);
+        faults("protection", "accesses that their area does not allow", c.protection);
+        faults("segv", "accesses where there is no area", c.segv);
+        self.report_memory(out);
+        out.count("os.reclaim.scanned", "pages", "pages looked at by reclaim", c.scanned);
+        out.count(
+            "os.reclaim.evicted",
+            "pages",
+            "pages that lost their frame to reclaim",
+            c.evicted,
+        );
+        out.count("os.reclaim.refaults", "pages", "evicted pages wanted again", c.refaults);
+        self.report_buddy(out);
+        out.count(
+            "swap.reads",
+            "pages",
+            "pages read from swap, those read ahead included",
+            c.swap_reads,
+        );
+        out.count("swap.writes", "pages", "pages written to swap", c.swap_writes);
+        out.count(
+            "swap.readahead_reads",
+            "pages",
+            "pages read before they were wanted",
+            c.readahead_reads,
+        );
+        out.count(
+            "swap.readahead_hits",
+            "pages",
+            "pages read ahead that were wanted",
+            c.readahead_hits,
+        );
+    }
+
+    fn report_memory(&self, out: &mut Statistics) {
+        let page = self.page.bytes();
+        let mapped: u64 = self.spaces.iter().map(|(_, space)| space.resident).sum();
+        let mut pages =
+            |name: &str, doc, value| out.count(format!("os.pages.{name}"), "pages", doc, value);
+        pages("resident", "frames that are mapped, at the end", self.resident);
+        pages("peak_resident", "most frames that were mapped at once", self.counters.peak_resident);
+        pages("table_pages", "page tables in units of 4 KiB, at the end", self.table_space.pages());
+        pages("cached", "frames in the swap cache alone, at the end", self.cached);
+        out.count(
+            "os.vsz_bytes",
+            "bytes",
+            "areas of all processes, and pages outside them",
+            self.vsz(),
+        );
+        out.count(
+            "os.rss_bytes",
+            "bytes",
+            "resident sets of all processes, at the end",
+            mapped * page,
+        );
+    }
+
+    fn report_buddy(&self, out: &mut Statistics) {
+        for (order, blocks) in self.buddy.free_blocks().into_iter().enumerate() {
+            out.count(
+                format!("os.buddy.free.{order}"),
+                "blocks",
+                "free blocks of 2^order pages, at the end",
+                blocks,
+            );
+        }
+        out.count("os.buddy.free_pages", "pages", "free frames, at the end", self.buddy.free());
+        out.count("os.buddy.splits", "splits", "blocks split in halves", self.buddy.splits());
+        out.count("os.buddy.merges", "merges", "buddies merged", self.buddy.merges());
+    }
+
+    /// Bytes of all areas, and of the pages in use outside them.
+    fn vsz(&self) -> u64 {
+        let mut bytes = 0;
+        for (_, space) in self.spaces.iter() {
+            bytes += space.areas.bytes();
+            let mut next = Some(crate::address::VirtAddr(0));
+            while let Some((addr, _)) = next.and_then(|next| self.tables.next(space.root, next)) {
+                let end = addr.0.saturating_add(self.page.bytes());
+                bytes += if space.areas.any(addr.0, end) { 0 } else { self.page.bytes() };
+                next = addr.checked_add(self.page.bytes());
+            }
+        }
+        bytes
+    }
+}
