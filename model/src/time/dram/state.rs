@@ -1,0 +1,144 @@
+//! What the ranks of a channel are up to: open rows, and from when on each command is legal.
+
+use super::constraint::{COMMANDS, Command, Constraint, Scope};
+use super::settings::Organisation;
+
+/// No row is open.
+const CLOSED: u32 = u32::MAX;
+
+/// A bank, as indices into the flat lists of its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    pub rank: u32,
+    /// Over all ranks.
+    pub group: u32,
+    /// Over all ranks.
+    pub bank: u32,
+}
+
+/// The first clock at which each command is legal.
+type Legal = [u64; COMMANDS];
+
+/// The state of one channel's ranks.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    rules: Vec<Constraint>,
+    /// Where the rules of each command begin; one more for the end.
+    first_rule: [usize; COMMANDS + 1],
+    banks_a_rank: usize,
+    rows: Vec<u32>,
+    open_rows: Vec<u32>,
+    banks: Vec<Legal>,
+    groups: Vec<Legal>,
+    ranks: Vec<Legal>,
+    /// The last four activations of each rank, and which of them is the oldest.
+    activations: Vec<([u64; 4], usize)>,
+    /// The command bus carries one command a clock.
+    bus: u64,
+}
+
+impl State {
+    /// All rows closed and every command legal from clock 0.
+    pub fn new(organisation: &Organisation, mut rules: Vec<Constraint>) -> Self {
+        rules.sort_by_key(|rule| rule.before as usize);
+        let first_rule = std::array::from_fn(|command| {
+            rules.partition_point(|rule| (rule.before as usize) < command)
+        });
+        let ranks = organisation.ranks as usize;
+        let banks_a_rank = organisation.banks_a_rank() as usize;
+        Self {
+            rules,
+            first_rule,
+            banks_a_rank,
+            rows: vec![CLOSED; ranks * banks_a_rank],
+            open_rows: vec![0; ranks],
+            banks: vec![[0; COMMANDS]; ranks * banks_a_rank],
+            groups: vec![[0; COMMANDS]; ranks * organisation.bank_groups as usize],
+            ranks: vec![[0; COMMANDS]; ranks],
+            activations: vec![([0; 4], 0); ranks],
+            bus: 0,
+        }
+    }
+
+    /// The open row of a bank.
+    pub fn row(&self, bank: u32) -> Option<u32> {
+        Some(self.rows[bank as usize]).filter(|&row| row != CLOSED)
+    }
+
+    /// Whether every row of a rank is closed.
+    pub fn all_closed(&self, rank: u32) -> bool {
+        self.open_rows[rank as usize] == 0
+    }
+
+    /// Nothing issues before `clock`.
+    pub fn wait(&mut self, clock: u64) {
+        self.bus = self.bus.max(clock);
+    }
+
+    /// The first clock that is free on the command bus.
+    pub fn bus(&self) -> u64 {
+        self.bus
+    }
+
+    /// The first clock at which `command` may go to a bank.
+    pub fn earliest(&self, command: Command, target: Target) -> u64 {
+        let command = command as usize;
+        self.banks[target.bank as usize][command]
+            .max(self.groups[target.group as usize][command])
+            .max(self.ranks[target.rank as usize][command])
+            .max(self.bus)
+    }
+
+    /// The first clock at which `command` may go to a whole rank.
+    pub fn earliest_rank(&self, command: Command, rank: u32) -> u64 {
+        self.ranks[rank as usize][command as usize].max(self.bus)
+    }
+
+    /// Does what `command` does at `clock`. A command to a whole rank may name any of its banks.
+    pub fn issue(&mut self, command: Command, target: Target, row: u32, clock: u64) {
+        self.move_rows(command, target, row);
+        self.bus = clock + 1;
+        let rank = target.rank as usize;
+        let rules = self.first_rule[command as usize]..self.first_rule[command as usize + 1];
+        for rule in &self.rules[rules] {
+            let (after, from) = (rule.after as usize, clock + rule.clocks);
+            let raise = |legal: &mut Legal| legal[after] = legal[after].max(from);
+            match rule.scope {
+                Scope::Bank => raise(&mut self.banks[target.bank as usize]),
+                Scope::BankGroup => raise(&mut self.groups[target.group as usize]),
+                Scope::Rank => raise(&mut self.ranks[rank]),
+                Scope::RankFourth => {
+                    let (times, oldest) = &mut self.activations[rank];
+                    times[*oldest] = from;
+                    *oldest = (*oldest + 1) % times.len();
+                    let legal = &mut self.ranks[rank][after];
+                    *legal = (*legal).max(times[*oldest]);
+                }
+                Scope::OtherRanks => {
+                    let others = self.ranks.iter_mut().enumerate();
+                    others.filter(|(other, _)| *other != rank).for_each(|(_, legal)| raise(legal));
+                }
+            }
+        }
+    }
+
+    fn move_rows(&mut self, command: Command, target: Target, row: u32) {
+        let rank = target.rank as usize;
+        match command {
+            Command::Activate => {
+                self.rows[target.bank as usize] = row;
+                self.open_rows[rank] += 1;
+            }
+            Command::Precharge => {
+                self.rows[target.bank as usize] = CLOSED;
+                self.open_rows[rank] -= 1;
+            }
+            Command::PrechargeAll => {
+                let first = rank * self.banks_a_rank;
+                self.rows[first..first + self.banks_a_rank].fill(CLOSED);
+                self.open_rows[rank] = 0;
+            }
+            Command::Read | Command::Write | Command::Refresh => {}
+        }
+    }
+}
