@@ -30,6 +30,13 @@ pub struct Geometry {
     pub context_bits: u32,
 }
 
+impl Geometry {
+    /// The largest number that a key has.
+    fn largest(self) -> u64 {
+        u64::MAX >> (64 - self.number_bits.clamp(1, 64))
+    }
+}
+
 /// What a fill displaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evicted<V> {
@@ -128,7 +135,7 @@ impl Hasher for Multiply {
     }
     #[inline]
     fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+        let product = u128::from(self.0.rotate_left(26) ^ word) * 0x9e37_79b9_7f4a_7c15;
         self.0 = (product >> 64) as u64 ^ product as u64;
     }
     fn write_u128(&mut self, word: u128) {
@@ -151,6 +158,8 @@ type Index<T> = HashMap<(usize, T), usize, BuildHasherDefault<Multiply>>;
 #[derive(Debug, Clone)]
 pub struct Array<T, V, P> {
     index: SetIndex,
+    /// The largest number that a key has.
+    largest: u64,
     context_bits: u32,
     ways: usize,
     /// Tags a set: the ways, padded with empty ones to what is compared at once.
@@ -167,8 +176,8 @@ pub struct Array<T, V, P> {
 impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
     /// Whether keys of this geometry fit tags of this type.
     pub(super) fn fits(geometry: Geometry) -> bool {
-        let largest = u64::MAX >> (64 - geometry.number_bits.clamp(1, 64));
-        let tag_bits = 64 - (largest / u64::from(geometry.sets.max(1))).leading_zeros();
+        let sets = u64::from(geometry.sets.max(1));
+        let tag_bits = 64 - (geometry.largest() / sets).leading_zeros();
         tag_bits + geometry.context_bits <= T::BITS
     }
 
@@ -184,6 +193,7 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
         };
         Self {
             index: SetIndex::new(geometry.sets),
+            largest: geometry.largest(),
             context_bits: geometry.context_bits,
             ways,
             stride,
@@ -346,11 +356,10 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
         if way >= self.ways {
             return Err(PlaceError::Way { way, ways: self.ways });
         }
-        let stored = T::pack(tag, context, self.context_bits);
-        let within = self.index.join(set, tag).is_some();
-        if !within || stored.unpack(self.context_bits) != (tag, context) || stored == T::default() {
+        if self.index.join(set, tag).is_none_or(|number| number > self.largest) {
             return Err(PlaceError::Tag { tag });
         }
+        let stored = T::pack(tag, context, self.context_bits);
         if self.tags[set * self.stride + way] != T::default() {
             return Err(PlaceError::Taken { set, way });
         }
@@ -386,4 +395,234 @@ fn position<T: Tag>(tags: &[T], tag: T) -> Option<usize> {
     }
     let (eights, _) = tags.as_chunks::<8>();
     eights.iter().enumerate().find_map(|(k, eight)| matches(eight, tag).map(|way| 8 * k + way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SetAssociative, lru, plru, srrip};
+    use super::*;
+    use crate::replacement::{Policy, lru::Lru};
+    use proptest::prelude::*;
+
+    fn geometry(sets: u32, ways: u32) -> Geometry {
+        Geometry { sets, ways, number_bits: 64, context_bits: 16 }
+    }
+
+    fn key(number: u64) -> Key {
+        Key { number, context: 0 }
+    }
+
+    fn lru(sets: u32, ways: u32) -> SetAssociative<u64> {
+        SetAssociative::new(&Policy::default(), geometry(sets, ways), 0).unwrap()
+    }
+
+    /// Looks up, fills on a miss; whether it hit.
+    fn access(array: &mut SetAssociative<u64>, key: Key) -> bool {
+        let hit = array.lookup(key).is_some();
+        if !hit {
+            array.fill(key, key.number);
+        }
+        hit
+    }
+
+    /// A cyclic sweep over W pages a set of S sets misses S × W times in all if W ≤ associativity, and
+    /// always if not (FACTS: closed forms).
+    #[test]
+    fn a_cyclic_sweep_fits_or_always_misses() {
+        for (sets, ways) in [(1, 1), (16, 4), (128, 12), (5, 3), (1, 32), (1, 33), (3, 40), (7, 20)]
+        {
+            for over in [0, 1] {
+                let mut array = lru(sets, ways);
+                let pages = u64::from(sets) * u64::from(ways + over);
+                let sweeps = 3;
+                let misses = (0..sweeps * pages)
+                    .filter(|k| !access(&mut array, key(k % pages)))
+                    .count() as u64;
+                let expected = if over == 0 { pages } else { sweeps * pages };
+                assert_eq!(misses, expected, "{sets} sets of {ways} ways");
+            }
+        }
+    }
+
+    /// Direct-mapped, 4 sets of one-byte-tag lines of 2 bytes: the trace 0, 1, 7, 8, 0 of CS:APP section
+    /// 6.4.2 misses, hits, misses, misses (8 displaces 0 in set 0) and misses.
+    #[test]
+    fn the_direct_mapped_example() {
+        let mut array = lru(4, 1);
+        let hits: Vec<bool> =
+            [0u64, 1, 7, 8, 0].iter().map(|addr| access(&mut array, key(addr / 2))).collect();
+        assert_eq!(hits, [false, true, false, false, false]);
+    }
+
+    /// A set as a list of (key, value of a policy's own) that is searched from the front.
+    #[derive(Default, Clone)]
+    struct Naive {
+        ways: Vec<Option<(Key, u64)>>,
+    }
+
+    /// The policies in their plainest form: a clock counts accesses, a way has one number.
+    fn naive_access(
+        policy: &Policy,
+        set: &mut Naive,
+        ways: usize,
+        key: Key,
+        now: u64,
+    ) -> Option<Option<Key>> {
+        set.ways.resize(ways, None);
+        let distant = 3;
+        if let Some((_, rank)) = set.ways.iter_mut().flatten().find(|(held, _)| *held == key) {
+            match policy {
+                Policy::Lru(_) => *rank = now,
+                Policy::Srrip(_) => *rank = 0,
+                _ => {}
+            }
+            return None;
+        }
+        let rank = if matches!(policy, Policy::Srrip(_)) { distant - 1 } else { now };
+        if let Some(empty) = set.ways.iter_mut().find(|way| way.is_none()) {
+            *empty = Some((key, rank));
+            return Some(None);
+        }
+        let ranks: Vec<u64> = set.ways.iter().flatten().map(|(_, rank)| *rank).collect();
+        let way = if matches!(policy, Policy::Srrip(_)) {
+            while !set.ways.iter().flatten().any(|(_, rank)| *rank == distant) {
+                set.ways.iter_mut().flatten().for_each(|(_, rank)| *rank += 1);
+            }
+            set.ways.iter().flatten().position(|(_, rank)| *rank == distant)
+        } else {
+            ranks.iter().position(|rank| Some(rank) == ranks.iter().min())
+        };
+        let old = set.ways[way.unwrap()].replace((key, rank));
+        Some(old.map(|(key, _)| key))
+    }
+
+    fn compare(policy: &Policy, sets: u32, ways: u32, trace: &[(u64, u32, u8)]) {
+        let mut array = SetAssociative::new(policy, geometry(sets, ways), 0).unwrap();
+        let mut naive = vec![Naive::default(); sets as usize];
+        for (now, (number, context, action)) in trace.iter().enumerate() {
+            let key = Key { number: *number, context: *context };
+            let set = &mut naive[(*number % u64::from(sets)) as usize];
+            if *action == 0 {
+                let held = set.ways.iter_mut().find(|way| way.is_some_and(|(held, _)| held == key));
+                assert_eq!(array.invalidate(key).is_some(), held.map(|way| *way = None).is_some());
+                continue;
+            }
+            let expected = naive_access(policy, set, ways as usize, key, now as u64 + 1);
+            assert_eq!(array.probe(key).is_none(), expected.is_some());
+            let got = match array.lookup(key) {
+                Some(value) => {
+                    assert_eq!(*value, *number);
+                    None
+                }
+                None => Some(array.fill(key, *number).map(|evicted| {
+                    assert_eq!(evicted.value, evicted.key.number);
+                    evicted.key
+                })),
+            };
+            assert_eq!(got, expected, "{policy:?}, access {now}");
+        }
+        let held: usize = naive.iter().map(|set| set.ways.iter().flatten().count()).sum();
+        assert_eq!(array.entries().count(), held);
+        assert_eq!(array.retain(|_, _| false), held as u64);
+        assert_eq!(array.entries().count(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn policies_are_what_they_say(
+            sets in 1u32..5,
+            ways in prop_oneof![1u32..20, 30u32..36],
+            policy in prop_oneof![
+                Just(Policy::Lru(Default::default())),
+                Just(Policy::Fifo(Default::default())),
+                Just(Policy::Srrip(Default::default())),
+            ],
+            trace in prop::collection::vec((0u64..150, 0u32..2, 0u8..16), 1..600),
+        ) {
+            compare(&policy, sets, ways, &trace);
+        }
+    }
+
+    /// Comparing tags and the index find the same, with tags of each width.
+    #[test]
+    fn widths_change_nothing() {
+        let run = |number_bits| {
+            let geometry = Geometry { sets: 3, ways: 6, number_bits, context_bits: 2 };
+            let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+            let mut state = 1u64;
+            (0..2000)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let key = Key { number: (state >> 40) % 40, context: (state >> 60) as u32 % 4 };
+                    (array.lookup(key).is_none()).then(|| array.fill(key, key.number))
+                })
+                .collect::<Vec<_>>()
+        };
+        assert!(Array::<u32, u64, Lru>::fits(Geometry {
+            sets: 3,
+            ways: 6,
+            number_bits: 10,
+            context_bits: 2
+        }));
+        assert!(!Array::<u64, u64, Lru>::fits(Geometry {
+            sets: 3,
+            ways: 6,
+            number_bits: 64,
+            context_bits: 2
+        }));
+        assert_eq!(run(10), run(40));
+        assert_eq!(run(10), run(64));
+    }
+
+    /// Keys at the ends of their range are told apart from each other and from an empty way.
+    #[test]
+    fn extreme_keys_are_keys() {
+        for (number_bits, context_bits) in [(31, 0), (20, 11), (63, 0), (47, 16), (64, 32)] {
+            let geometry = Geometry { sets: 1, ways: 4, number_bits, context_bits };
+            let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+            let last = u64::MAX >> (64 - number_bits);
+            let context = if context_bits == 0 { 0 } else { u32::MAX >> (32 - context_bits) };
+            let keys = [(0, 0), (last, context), (last, 0), (0, context)];
+            let mut known: Vec<Key> = Vec::new();
+            for (number, context) in keys {
+                let key = Key { number, context };
+                assert_eq!(array.lookup(key).is_some(), known.contains(&key));
+                if !known.contains(&key) {
+                    array.fill(key, number);
+                    known.push(key);
+                }
+            }
+            let held: Vec<Key> = array.entries().map(|(_, _, key, _)| key).collect();
+            assert_eq!(held, known);
+        }
+    }
+
+    #[test]
+    fn entries_can_be_placed() {
+        let geometry = Geometry { sets: 4, ways: 2, number_bits: 10, context_bits: 0 };
+        let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+        array.place(3, 1, 0x0d, 0, 7).unwrap();
+        assert_eq!(array.probe(key(0x0d * 4 + 3)), Some(&7));
+        assert_eq!(array.place(4, 0, 1, 0, 0), Err(PlaceError::Set { set: 4, sets: 4 }));
+        assert_eq!(array.place(0, 2, 1, 0, 0), Err(PlaceError::Way { way: 2, ways: 2 }));
+        assert_eq!(array.place(3, 1, 1, 0, 0), Err(PlaceError::Taken { set: 3, way: 1 }));
+        assert_eq!(array.place(3, 0, 0x0d, 0, 0), Err(PlaceError::Duplicate { set: 3, tag: 0x0d }));
+        assert_eq!(array.place(0, 0, u64::MAX, 0, 0), Err(PlaceError::Tag { tag: u64::MAX }));
+        assert_eq!(array.place(0, 0, 1 << 40, 0, 0), Err(PlaceError::Tag { tag: 1 << 40 }));
+        assert_eq!(array.place(0, 0, 1 << 8, 0, 0), Err(PlaceError::Tag { tag: 1 << 8 }));
+        // The lowest invalid way of set 3 is filled before the placed one is displaced.
+        assert_eq!(array.fill(key(3), 1), None);
+        assert_eq!(array.fill(key(7), 2).map(|evicted| evicted.key), Some(key(0x37)));
+    }
+
+    #[test]
+    fn what_a_policy_cannot_rank_is_refused() {
+        let plru = Policy::Plru(plru::Settings::default());
+        assert!(SetAssociative::<u64>::new(&plru, geometry(1, 12), 0).is_err());
+        let srrip = Policy::Srrip(srrip::Settings { bits: 9 });
+        assert!(SetAssociative::<u64>::new(&srrip, geometry(1, 12), 0).is_err());
+        let lru = Policy::Lru(lru::Settings::default());
+        assert!(SetAssociative::<u64>::new(&lru, geometry(3, 12), 0).is_ok());
+    }
 }
