@@ -1,8 +1,9 @@
 //! A set-associative array: tags that are compared together, a value beside each.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 
+use super::tag::{Multiply, Tag, position};
 use super::{Replacement, SetIndex, Shape};
 
 /// Sets of more ways than this are searched through an index instead of tag by tag.
@@ -87,67 +88,6 @@ pub enum PlaceError {
         /// The tag.
         tag: u64,
     },
-}
-
-/// A tag as it is stored: never [`Default`], which stands for an empty way.
-pub trait Tag: Copy + Eq + Hash + Default {
-    /// How many bits of tag and context fit.
-    const BITS: u32;
-    /// The stored form of `tag` and `context`.
-    fn pack(tag: u64, context: u32, context_bits: u32) -> Self;
-    /// What [`pack`](Self::pack) was given.
-    fn unpack(self, context_bits: u32) -> (u64, u32);
-}
-
-macro_rules! tag {
-    ($word:ty) => {
-        impl Tag for $word {
-            const BITS: u32 = <$word>::BITS - 1;
-            #[inline]
-            fn pack(tag: u64, context: u32, context_bits: u32) -> Self {
-                let tag = (tag as $word).wrapping_shl(context_bits);
-                (tag | context as $word).wrapping_add(1)
-            }
-            #[inline]
-            fn unpack(self, context_bits: u32) -> (u64, u32) {
-                let packed = self.wrapping_sub(1);
-                let tag = packed.wrapping_shr(context_bits) as u64;
-                (tag, (packed & ((1 as $word) << context_bits).wrapping_sub(1)) as u32)
-            }
-        }
-    };
-}
-tag!(u32);
-tag!(u64);
-tag!(u128);
-
-/// A hasher for numbers: one multiplication a word. Where it puts a number shows nowhere, as the index
-/// is never iterated over.
-#[derive(Default)]
-struct Multiply(u64);
-
-impl Hasher for Multiply {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-    #[inline]
-    fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.0.rotate_left(26) ^ word) * 0x9e37_79b9_7f4a_7c15;
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
-    fn write_u128(&mut self, word: u128) {
-        self.write_u64(word as u64);
-        self.write_u64((word >> 64) as u64);
-    }
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
-    }
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 type Index<T> = HashMap<(usize, T), usize, BuildHasherDefault<Multiply>>;
@@ -372,37 +312,11 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
     }
 }
 
-/// The place of `tag` in `tags`, which is of one of the strides of [`Array::new`]. All are compared, so
-/// that the compiler can do it at once.
-#[inline]
-fn position<T: Tag>(tags: &[T], tag: T) -> Option<usize> {
-    #[inline]
-    fn matches<T: Tag, const N: usize>(tags: &[T; N], tag: T) -> Option<usize> {
-        let mut mask = 0u32;
-        for (way, stored) in tags.iter().enumerate() {
-            mask |= u32::from(*stored == tag) << way;
-        }
-        (mask != 0).then(|| mask.trailing_zeros() as usize)
-    }
-    if let Ok(eight) = <&[T; 8]>::try_from(tags) {
-        return matches(eight, tag);
-    }
-    if let Ok(four) = <&[T; 4]>::try_from(tags) {
-        return matches(four, tag);
-    }
-    if let [only] = tags {
-        return (*only == tag).then_some(0);
-    }
-    let (eights, _) = tags.as_chunks::<8>();
-    eights.iter().enumerate().find_map(|(k, eight)| matches(eight, tag).map(|way| 8 * k + way))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{SetAssociative, lru, plru, srrip};
     use super::*;
     use crate::replacement::{Policy, lru::Lru};
-    use proptest::prelude::*;
 
     fn geometry(sets: u32, ways: u32) -> Geometry {
         Geometry { sets, ways, number_bits: 64, context_bits: 16 }
@@ -452,96 +366,6 @@ mod tests {
         let hits: Vec<bool> =
             [0u64, 1, 7, 8, 0].iter().map(|addr| access(&mut array, key(addr / 2))).collect();
         assert_eq!(hits, [false, true, false, false, false]);
-    }
-
-    /// A set as a list of (key, value of a policy's own) that is searched from the front.
-    #[derive(Default, Clone)]
-    struct Naive {
-        ways: Vec<Option<(Key, u64)>>,
-    }
-
-    /// The policies in their plainest form: a clock counts accesses, a way has one number.
-    fn naive_access(
-        policy: &Policy,
-        set: &mut Naive,
-        ways: usize,
-        key: Key,
-        now: u64,
-    ) -> Option<Option<Key>> {
-        set.ways.resize(ways, None);
-        let distant = 3;
-        if let Some((_, rank)) = set.ways.iter_mut().flatten().find(|(held, _)| *held == key) {
-            match policy {
-                Policy::Lru(_) => *rank = now,
-                Policy::Srrip(_) => *rank = 0,
-                _ => {}
-            }
-            return None;
-        }
-        let rank = if matches!(policy, Policy::Srrip(_)) { distant - 1 } else { now };
-        if let Some(empty) = set.ways.iter_mut().find(|way| way.is_none()) {
-            *empty = Some((key, rank));
-            return Some(None);
-        }
-        let ranks: Vec<u64> = set.ways.iter().flatten().map(|(_, rank)| *rank).collect();
-        let way = if matches!(policy, Policy::Srrip(_)) {
-            while !set.ways.iter().flatten().any(|(_, rank)| *rank == distant) {
-                set.ways.iter_mut().flatten().for_each(|(_, rank)| *rank += 1);
-            }
-            set.ways.iter().flatten().position(|(_, rank)| *rank == distant)
-        } else {
-            ranks.iter().position(|rank| Some(rank) == ranks.iter().min())
-        };
-        let old = set.ways[way.unwrap()].replace((key, rank));
-        Some(old.map(|(key, _)| key))
-    }
-
-    fn compare(policy: &Policy, sets: u32, ways: u32, trace: &[(u64, u32, u8)]) {
-        let mut array = SetAssociative::new(policy, geometry(sets, ways), 0).unwrap();
-        let mut naive = vec![Naive::default(); sets as usize];
-        for (now, (number, context, action)) in trace.iter().enumerate() {
-            let key = Key { number: *number, context: *context };
-            let set = &mut naive[(*number % u64::from(sets)) as usize];
-            if *action == 0 {
-                let held = set.ways.iter_mut().find(|way| way.is_some_and(|(held, _)| held == key));
-                assert_eq!(array.invalidate(key).is_some(), held.map(|way| *way = None).is_some());
-                continue;
-            }
-            let expected = naive_access(policy, set, ways as usize, key, now as u64 + 1);
-            assert_eq!(array.probe(key).is_none(), expected.is_some());
-            let got = match array.lookup(key) {
-                Some(value) => {
-                    assert_eq!(*value, *number);
-                    None
-                }
-                None => Some(array.fill(key, *number).map(|evicted| {
-                    assert_eq!(evicted.value, evicted.key.number);
-                    evicted.key
-                })),
-            };
-            assert_eq!(got, expected, "{policy:?}, access {now}");
-        }
-        let held: usize = naive.iter().map(|set| set.ways.iter().flatten().count()).sum();
-        assert_eq!(array.entries().count(), held);
-        assert_eq!(array.retain(|_, _| false), held as u64);
-        assert_eq!(array.entries().count(), 0);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn policies_are_what_they_say(
-            sets in 1u32..5,
-            ways in prop_oneof![1u32..20, 30u32..36],
-            policy in prop_oneof![
-                Just(Policy::Lru(Default::default())),
-                Just(Policy::Fifo(Default::default())),
-                Just(Policy::Srrip(Default::default())),
-            ],
-            trace in prop::collection::vec((0u64..150, 0u32..2, 0u8..16), 1..600),
-        ) {
-            compare(&policy, sets, ways, &trace);
-        }
     }
 
     /// Comparing tags and the index find the same, with tags of each width.
