@@ -157,3 +157,95 @@ fn read(path: &Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_SETS: &[(&str, &str)] = &[];
+
+    fn text_of(config: &Config) -> String {
+        toml::to_string_pretty(config).unwrap()
+    }
+
+    #[test]
+    fn every_preset_loads_and_its_resolved_text_loads_back_to_the_same_machine() {
+        for machine in configs::MACHINES {
+            let config = load(machine.name, NO_SETS).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(config.name, machine.name);
+            assert_eq!(config.clone().resolve().as_ref(), Ok(&config));
+            let again = load_text("shown", &text_of(&config), Path::new(""), NO_SETS);
+            assert_eq!(again.unwrap_or_else(|e| panic!("{}: {e}", machine.name)), config);
+        }
+    }
+
+    #[test]
+    fn a_preset_keeps_its_shape_at_every_page_size() {
+        for machine in ["core-i7", "skylake", "zen4"] {
+            for size in ["4KiB", "16KiB", "64KiB", "2MiB", "1GiB"] {
+                // A first-level cache may need more than a page a way, never less.
+                load(machine, &[("mmu.page_size", size)]).unwrap_or_else(|e| panic!("{e}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_layer_wins_and_names_find_elements() {
+        let text = "base = \"skylake\"\n[[mmu.tlb]]\nname = \"stlb\"\nentries = 768\n\
+                    [[mmu.tlb]]\nname = \"stlb-1g\"\nremove = true\n[os]\nmemory = \"1GiB\"";
+        let sets =
+            [("mmu.tlb.stlb.ways", "6"), ("mmu.pwc.2.entries", "16"), ("cache.l3.size", "2MiB")];
+        let config = load_text("t.toml", text, Path::new(""), &sets).unwrap();
+        let stlb = config.mmu.tlb.iter().find(|tlb| tlb.name == "stlb").unwrap();
+        assert_eq!((stlb.entries, stlb.ways.of(stlb.entries)), (768, 6));
+        assert!(!config.mmu.tlb.iter().any(|tlb| tlb.name == "stlb-1g"));
+        assert_eq!(config.mmu.pwc[0].entries, 16);
+        assert_eq!(config.cache.iter().find(|cache| cache.name == "l3").unwrap().size.0, 2 << 20);
+        let bare =
+            load("skylake", &[("mmu.tlb", "[]"), ("cache", "[]"), ("mmu.pwc", "[]")]).unwrap();
+        assert!(bare.mmu.tlb.is_empty() && bare.cache.is_empty());
+    }
+
+    #[test]
+    fn a_base_is_relative_to_its_file_and_a_circle_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        write("parent.toml", "base = \"zen4\"\nname = \"parent\"");
+        write("child.toml", "base = \"parent.toml\"\nname = \"child\"");
+        assert_eq!(load(&at("child.toml"), NO_SETS).unwrap().name, "child");
+        write("a.toml", "base = \"b.toml\"");
+        write("b.toml", "base = \"a.toml\"");
+        let error = load(&at("a.toml"), NO_SETS).unwrap_err().to_string();
+        assert!(error.contains("goes in a circle") && error.contains("b.toml:1:8"), "{error}");
+        write("c.toml", "base = \"skylak\"");
+        let error = load(&at("c.toml"), NO_SETS).unwrap_err().to_string();
+        assert!(error.contains("a similar preset exists: `skylake`"), "{error}");
+        assert!(error.contains("c.toml:1:8"), "{error}");
+    }
+
+    /// The book's table of set, tag and page for 0x03D4 and 0x0020 (figure 9.20).
+    #[test]
+    fn the_simple_memory_system_holds_what_the_book_shows() {
+        let state = load("simple-memory-system", NO_SETS).unwrap().state.unwrap();
+        let hit = |set, tag| state.tlb.iter().find(|e| e.set == set && e.tag == tag).map(|e| e.ppn);
+        let vpn = 0x03D4u64 >> 6;
+        assert_eq!((vpn, hit((vpn % 4) as u32, vpn / 4)), (0x0F, Some(0x0D)));
+        let pa = 0x0D << 6 | (0x03D4u64 & 0x3F);
+        assert_eq!((pa, pa % 4, pa / 4 % 16, pa / 64), (0x354, 0, 5, 0x0D));
+        let line = state.line.iter().find(|line| line.set == 5).unwrap();
+        assert_eq!((line.tag, line.bytes[0]), (0x0D, 0x36));
+        assert_eq!(hit(0, 0), None);
+        let page = state.page.iter().find(|page| page.vpn == 0).unwrap();
+        assert_eq!(page.ppn << 6 | 0x20, 0xA20);
+        assert!(!state.line.iter().any(|line| line.set == 8 && line.tag == 0x28));
+    }
+
+    #[test]
+    fn the_toy_maps_page_2_to_frame_6() {
+        let state = load("toy-16bit", NO_SETS).unwrap().state.unwrap();
+        let page = state.page.iter().find(|page| page.vpn == 0x2004 >> 12).unwrap();
+        assert_eq!(page.ppn << 12 | 0x004, 0x6004);
+    }
+}

@@ -14,12 +14,33 @@ pub struct Machine {
     pub text: &'static str,
 }
 
+/// The entry of a file.
+macro_rules! machine {
+    ($folder:literal, $name:literal, $summary:literal) => {
+        Machine {
+            name: $name,
+            summary: $summary,
+            text: include_str!(concat!("../", $folder, "/", $name, ".toml")),
+        }
+    };
+}
+
 /// Every machine, real ones first.
-pub static MACHINES: &[Machine] = &[Machine {
-    name: "skylake",
-    summary: "Intel Skylake client core (2015)",
-    text: include_str!("../machines/skylake.toml"),
-}];
+pub static MACHINES: &[Machine] = &[
+    machine!(
+        "machines",
+        "core-i7",
+        "Intel Core i7 (Nehalem, 2008), as the CS:APP book describes it"
+    ),
+    machine!("machines", "skylake", "Intel Skylake, a client core (2015)"),
+    machine!("machines", "zen4", "AMD Zen 4, a core with 32 MiB of L3 (2022)"),
+    machine!(
+        "teaching",
+        "simple-memory-system",
+        "the CS:APP book's simple memory system, with contents"
+    ),
+    machine!("teaching", "toy-16bit", "a 16-bit MMU with 16 pages and 8 frames (Tanenbaum)"),
+];
 
 /// The machine called `name`.
 pub fn machine(name: &str) -> Option<&'static Machine> {

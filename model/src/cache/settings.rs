@@ -28,7 +28,8 @@ impl Stream {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
-    /// The name that results use.
+    /// The name that results use; it seeds random choices too.
+    #[schemars(extend("x-effect" = "function"))]
     pub name: String,
     /// Level, from 1.
     #[schemars(extend("x-effect" = "function"), range(min = 1))]

@@ -2,7 +2,7 @@
 //!
 //! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]` and `[[mmu.pwc]]` merge with those
 //! of the same name (level); a new name adds one, `remove = true` takes one out, and an empty array
-//! takes out all. Any other array, and a table that names another `policy`, replaces what was there.
+//! takes out all. Any other array, and a table that names another policy or device, replaces what was there.
 
 use super::diagnostic::{Diagnostic, nearest};
 use super::path::name_text;
@@ -11,8 +11,9 @@ use super::tree::{Entry, Kind, Node};
 /// Arrays whose elements have names, and the key that names them.
 const NAMED: [(&str, &str); 3] = [("mmu.tlb", "name"), ("cache", "name"), ("mmu.pwc", "level")];
 
-/// Settings that are a name, or a table with that name as `policy` and its parameters.
-const POLICIES: [&str; 2] = ["replacement", "reclaim"];
+/// Settings that are a name, or a table with that name and its parameters, and the key of the name.
+const CHOICES: [(&str, &str); 3] =
+    [("replacement", "policy"), ("reclaim", "policy"), ("device", "kind")];
 
 /// The key that names the elements of the array at `path`, if they have names.
 pub fn key_of(path: &str) -> Option<&'static str> {
@@ -70,11 +71,11 @@ fn value(under: &mut Node, over: Node, path: &str) -> Result<(), Diagnostic> {
         };
     }
     let last = path.rsplit('.').next().unwrap_or(path);
-    if POLICIES.contains(&last) && matches!(over.kind, Kind::Table(_)) {
-        promote(under);
-        let changed =
-            over.get("policy").and_then(Node::as_str) != under.get("policy").and_then(Node::as_str);
-        if over.get("policy").is_some() && changed {
+    let choice = CHOICES.iter().find(|(setting, _)| *setting == last);
+    if let (Some((_, name)), Kind::Table(_)) = (choice, &over.kind) {
+        promote(under, name);
+        let given = over.get(name).and_then(Node::as_str);
+        if given.is_some() && given != under.get(name).and_then(Node::as_str) {
             *under = over;
             return Ok(());
         }
@@ -89,10 +90,10 @@ fn value(under: &mut Node, over: Node, path: &str) -> Result<(), Diagnostic> {
 }
 
 /// Turns `"clock"` into `{ policy = "clock" }`, so that a parameter can be laid over it.
-fn promote(node: &mut Node) {
+fn promote(node: &mut Node, key: &str) {
     if matches!(&node.kind, Kind::Scalar(toml::Value::String(_))) {
         let entry =
-            Entry { key: "policy".into(), key_place: node.place.clone(), value: node.clone() };
+            Entry { key: key.to_owned(), key_place: node.place.clone(), value: node.clone() };
         node.kind = Kind::Table(vec![entry]);
     }
 }

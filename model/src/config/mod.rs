@@ -13,8 +13,10 @@ mod merge;
 mod path;
 mod planned;
 mod resolve;
+mod schema;
 mod state;
 mod tree;
+mod validate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use diagnostic::{LoadError, nearest};
 pub use invalid::InvalidSetting;
 pub use load::{Layer, base_error, base_of, load};
+pub use schema::{Effect, Leaf, Setting, schema, settings};
 pub use state::{Line, Page, State, TlbEntry};
 
 use crate::cache::settings::Cache;

@@ -22,6 +22,8 @@ impl Config {
             let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
             self.os.memory = Some(Memory::Bytes(ByteSize(addressable.min(MEMORY))));
         }
+        self.dram = self.dram.resolved();
+        self.validate()?;
         Ok(self)
     }
 
@@ -121,6 +123,16 @@ impl Mmu {
             }
             shift = shift.saturating_add(u32::from(*bits));
         }
+        sizes
+    }
+
+    /// Every page size that a TLB of this machine can be built for: those of the format and the base
+    /// page, smallest first.
+    pub fn known_sizes(&self) -> Vec<ByteSize> {
+        let mut sizes = self.leaf_sizes();
+        sizes.push(self.page_size);
+        sizes.sort_unstable();
+        sizes.dedup();
         sizes
     }
 

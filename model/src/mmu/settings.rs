@@ -102,7 +102,8 @@ fn eight() -> u8 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tlb {
-    /// The name that results use.
+    /// The name that results use; it seeds random choices too.
+    #[schemars(extend("x-effect" = "function"))]
     pub name: String,
     /// Level, from 1.
     #[schemars(extend("x-effect" = "function"), range(min = 1))]

@@ -1,0 +1,382 @@
+//! Checks of the machine as a whole: what no single setting can know.
+
+use super::{Config, InvalidSetting};
+use crate::cache::settings::{Cache, Indexing, Stream};
+use crate::mmu::settings::{Mmu, Tlb, Ways};
+use crate::os::settings::Memory;
+use crate::units::ByteSize;
+
+/// Names that statistics begin with, or that stand for something else.
+const RESERVED: [&str; 22] = [
+    "run",
+    "walker",
+    "pwc",
+    "dram",
+    "os",
+    "swap",
+    "cycles",
+    "cpu",
+    "ideal",
+    "base",
+    "branch",
+    "tlb",
+    "walk",
+    "memory",
+    "fault_minor",
+    "fault_major",
+    "kernel",
+    "prefetch",
+    "workload",
+    "trace",
+    "access",
+    "cache",
+];
+
+/// The most lines of a cache, or entries of a TLB, that are simulated.
+const LARGEST: u64 = 1 << 28;
+
+type Check = Result<(), InvalidSetting>;
+
+fn fault(path: impl Into<String>, message: impl Into<String>) -> Check {
+    Err(InvalidSetting::new(path, message))
+}
+
+impl Config {
+    /// Checks a machine whose defaults are filled in.
+    pub(super) fn validate(&self) -> Check {
+        self.check_ranges()?;
+        self.names()?;
+        self.mmu.widths()?;
+        self.mmu.tables()?;
+        for tlb in &self.mmu.tlb {
+            self.mmu.tlb(tlb)?;
+        }
+        self.mmu.chains()?;
+        self.mmu.pwcs()?;
+        for cache in &self.cache {
+            self.one_cache(cache)?;
+        }
+        self.caches()?;
+        self.entry_level()?;
+        self.memory()?;
+        self.swap_size()?;
+        let timing = |error: crate::time::settings::InvalidSetting| {
+            InvalidSetting::new(error.key, error.problem)
+        };
+        self.dram.validate().map_err(timing)?;
+        match &self.state {
+            Some(state) => state.validate(self),
+            None => Ok(()),
+        }
+    }
+
+    fn names(&self) -> Check {
+        let tlbs = self.mmu.tlb.iter().map(|tlb| ("mmu.tlb", &tlb.name));
+        let caches = self.cache.iter().map(|cache| ("cache", &cache.name));
+        let mut seen: Vec<&str> = Vec::new();
+        for (array, name) in tlbs.chain(caches) {
+            let path = format!("{array}.{name}.name");
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if name.is_empty() || !name.chars().all(plain) {
+                return fault(
+                    array,
+                    format!("the name `{name}` is not of letters, digits, - and _"),
+                );
+            }
+            if RESERVED.contains(&name.as_str()) {
+                return fault(path, format!("`{name}` means something else in the results"));
+            }
+            if seen.contains(&name.as_str()) {
+                return fault(path, format!("another TLB or cache is called `{name}` too"));
+            }
+            seen.push(name);
+        }
+        Ok(())
+    }
+
+    fn one_cache(&self, cache: &Cache) -> Check {
+        let path = |key: &str| format!("cache.{}.{key}", cache.name);
+        let (size, line) = (cache.size.0, cache.line.0);
+        if !line.is_power_of_two() || !(2..=64 << 10).contains(&line) {
+            let message = format!("expected a power of two from 2B to 64KiB, found {}", cache.line);
+            return fault(path("line"), message);
+        }
+        if size == 0 || !size.is_multiple_of(line) || size / line > LARGEST {
+            let most = ByteSize(LARGEST.saturating_mul(line));
+            let message = format!("expected a multiple of the line of {} up to {most}", cache.line);
+            return fault(path("size"), message);
+        }
+        // At most LARGEST, which fits.
+        let lines = (size / line) as u32;
+        let ways = geometry(&path(""), "size", "lines", lines, cache.ways)?;
+        streams(&path("serves"), &cache.serves)?;
+        cache.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
+        let way = size / u64::from(ways);
+        let page = self.mmu.page_size;
+        if cache.indexing == Indexing::Vipt && self.mmu.enabled && way > page.0 {
+            let way = ByteSize(way);
+            let message = format!(
+                "a way of {way} is larger than a page of {page}, so a line could be in several sets: \
+                 expected more ways, a smaller size or \"pipt\""
+            );
+            return fault(path("indexing"), message);
+        }
+        Ok(())
+    }
+
+    /// Levels from 1 without a gap, one cache of a level a stream, and rising latencies and lines.
+    fn caches(&self) -> Check {
+        levels("cache", self.cache.iter().map(|cache| (cache.name.as_str(), cache.level)))?;
+        let frequency = self.core.frequency;
+        for (at, cache) in self.cache.iter().enumerate() {
+            let path = |key: &str| format!("cache.{}.{key}", cache.name);
+            let latency = cache.latency.map_or(0, |latency| latency.cycles(frequency));
+            if latency == 0 {
+                return fault(path("latency"), "a hit takes at least a cycle");
+            }
+            let shares = |other: &&Cache| other.serves.iter().any(|s| cache.serves.contains(s));
+            for other in self.cache[..at].iter().filter(shares) {
+                if other.level == cache.level {
+                    let message = format!("`{}` is of the same level and stream", other.name);
+                    return fault(path("level"), message);
+                }
+            }
+            for above in self.cache.iter().filter(|other| other.level < cache.level).filter(shares)
+            {
+                if above.line > cache.line {
+                    let message =
+                        format!("shorter than the line of `{}`, {}", above.name, above.line);
+                    return fault(path("line"), message);
+                }
+                let less = above.latency.map_or(0, |latency| latency.cycles(frequency));
+                if latency <= less {
+                    let message = format!(
+                        "expected more than the {less} cycles of `{}` above it, found {latency}",
+                        above.name
+                    );
+                    return fault(path("latency"), message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry_level(&self) -> Check {
+        let Some(entry) = self.mmu.walker.entry_level.as_deref() else { return Ok(()) };
+        let data = |cache: &&Cache| cache.serves.contains(&Stream::Data);
+        let names: Vec<_> = self.cache.iter().filter(data).map(|c| c.name.as_str()).collect();
+        if entry == "memory" || names.contains(&entry) {
+            return Ok(());
+        }
+        let help = super::nearest(entry, names.iter().copied())
+            .map_or(String::new(), |name| format!("; a similar one is `{name}`"));
+        let message = format!(
+            "no data cache is called \"{entry}\": expected {}\"memory\"{help}",
+            names.iter().map(|name| format!("\"{name}\", ")).collect::<String>()
+        );
+        fault("mmu.walker.entry_level", message)
+    }
+
+    fn memory(&self) -> Check {
+        let page = self.mmu.page_size;
+        let most = match self.os.memory {
+            Some(Memory::Bytes(bytes)) => {
+                let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+                if bytes.0 > addressable {
+                    let (bits, most) = (self.mmu.pa_bits, ByteSize(addressable));
+                    let message =
+                        format!("{bits}-bit physical addresses reach {most}, not {bytes}");
+                    return fault("os.memory", message);
+                }
+                self.mappable("os.memory", bytes)?;
+                bytes.0
+            }
+            Some(Memory::Frames(frames)) => frames.saturating_mul(page.0),
+            None => u64::MAX,
+        };
+        let Some(limit) = self.os.limit else { return Ok(()) };
+        if limit.0 > most {
+            return fault(
+                "os.limit",
+                format!("{limit} is more than the memory of {}", ByteSize(most)),
+            );
+        }
+        self.mappable("os.limit", limit)
+    }
+
+    /// Whether a page can be mapped in `memory` at all: it needs a frame and one for each table.
+    fn mappable(&self, path: &str, memory: ByteSize) -> Check {
+        let tables = self.mmu.radix().map_or(1, |format| format.bits.len() as u64);
+        let table = self.mmu.page_size.0.min(4096);
+        let least = self.mmu.page_size.0.saturating_add(tables.saturating_mul(table));
+        if self.mmu.enabled && memory.0 < least {
+            let message = format!("one page and its tables take {}, not {memory}", ByteSize(least));
+            return fault(path, message);
+        }
+        Ok(())
+    }
+
+    fn swap_size(&self) -> Check {
+        if self.swap.size.0 > 1 << 50 {
+            return fault("swap.size", format!("expected at most 1PiB, found {}", self.swap.size));
+        }
+        Ok(())
+    }
+}
+
+impl Mmu {
+    fn widths(&self) -> Check {
+        let page = self.page_size;
+        if !page.0.is_power_of_two() || page.0 < 64 {
+            let message = format!("expected a power of two from 64B, found {page}");
+            return fault("mmu.page_size", message);
+        }
+        let offset = page.0.trailing_zeros();
+        for (key, bits) in [("va_bits", self.va_bits.unwrap_or(64)), ("pa_bits", self.pa_bits)] {
+            if u32::from(bits) < offset {
+                let message = format!("a page of {page} alone takes {offset} bits, not {bits}");
+                return fault(format!("mmu.{key}"), message);
+            }
+        }
+        Ok(())
+    }
+
+    fn tables(&self) -> Check {
+        if let Some(format) = &self.format {
+            let levels = format.bits.len();
+            if levels == 0 || levels > 8 || format.bits.iter().any(|bits| !(1..=24).contains(bits))
+            {
+                return fault("mmu.format.bits", "expected 1 to 8 levels of 1 to 24 bits");
+            }
+            if !format.entry_bytes.is_power_of_two() || !(2..=64).contains(&format.entry_bytes) {
+                let message = "expected a power of two from 2 to 64";
+                return fault("mmu.format.entry_bytes", message);
+            }
+            if format.leaves.iter().any(|leaf| *leaf == 0 || usize::from(*leaf) > levels) {
+                return fault("mmu.format.leaves", format!("expected levels from 1 to {levels}"));
+            }
+        }
+        let (bits, most) = (self.va_bits.unwrap_or(0), self.reach());
+        if u32::from(bits) > most {
+            let message = format!("the page table translates {most} bits at most, not {bits}");
+            return fault("mmu.va_bits", message);
+        }
+        Ok(())
+    }
+
+    /// The widest address that the page table translates.
+    fn reach(&self) -> u32 {
+        let leaf = self.leaf_sizes().first().map_or(0, |size| size.0.max(1).ilog2());
+        match self.radix() {
+            Some(format) if self.leaf_sizes().contains(&self.page_size) => {
+                leaf + format.bits.iter().map(|bits| u32::from(*bits)).sum::<u32>()
+            }
+            // Any other page has as many levels of 9 bits as it takes; one flat table has any size.
+            _ => 64,
+        }
+    }
+
+    fn tlb(&self, tlb: &Tlb) -> Check {
+        let path = |key: &str| format!("mmu.tlb.{}.{key}", tlb.name);
+        if u64::from(tlb.entries) > LARGEST {
+            return fault(path("entries"), format!("expected at most {LARGEST}"));
+        }
+        let ways = geometry(&path(""), "entries", "entries", tlb.entries, tlb.ways)?;
+        streams(&path("serves"), &tlb.serves)?;
+        tlb.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
+        let sizes = self.known_sizes();
+        let pages = tlb.pages.as_deref().unwrap_or_default();
+        if pages.is_empty() {
+            return fault(path("pages"), "expected at least one page size");
+        }
+        for (at, page) in pages.iter().enumerate() {
+            if pages[..at].contains(page) {
+                return fault(path("pages"), format!("{page} is listed twice"));
+            }
+            if !sizes.contains(page) {
+                let known: Vec<_> = sizes.iter().map(ByteSize::to_string).collect();
+                let message =
+                    format!("no page of the machine has {page}: expected {}", known.join(", "));
+                return fault(path("pages"), message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Levels from 1 without a gap, and one TLB for a page size, level and stream.
+    fn chains(&self) -> Check {
+        levels("mmu.tlb", self.tlb.iter().map(|tlb| (tlb.name.as_str(), tlb.level)))?;
+        for (at, tlb) in self.tlb.iter().enumerate() {
+            let pages = tlb.pages.as_deref().unwrap_or_default();
+            for other in self.tlb[..at].iter().filter(|other| other.level == tlb.level) {
+                let stream = other.serves.iter().any(|stream| tlb.serves.contains(stream));
+                let shared = other.pages.iter().flatten().find(|page| pages.contains(page));
+                if let (true, Some(page)) = (stream, shared) {
+                    let message = format!("`{}` of the same level holds {page} too", other.name);
+                    return fault(format!("mmu.tlb.{}.pages", tlb.name), message);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pwcs(&self) -> Check {
+        let offset = self.page_size.0.max(1).ilog2();
+        let index = u32::from(self.va_bits.unwrap_or(64)).saturating_sub(offset);
+        let format = self.radix().map_or(1, |format| format.bits.len() as u32);
+        let levels = if self.radix().is_some() { format.max(index.div_ceil(9)) } else { 1 };
+        for (at, pwc) in self.pwc.iter().enumerate() {
+            let path = |key: &str| format!("mmu.pwc.{}.{key}", pwc.level);
+            if u32::from(pwc.level) > levels {
+                let message = format!("the page table has {levels} levels, not {}", pwc.level);
+                return fault(path("level"), message);
+            }
+            if self.pwc[..at].iter().any(|other| other.level == pwc.level) {
+                return fault(path("level"), "another paging-structure cache has this level too");
+            }
+            let ways = geometry(&path(""), "entries", "entries", pwc.entries, pwc.ways)?;
+            pwc.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
+        }
+        Ok(())
+    }
+}
+
+/// The ways of a structure of `count` entries or lines, which they must divide.
+fn geometry(
+    prefix: &str,
+    key: &str,
+    what: &str,
+    count: u32,
+    ways: Ways,
+) -> Result<u32, InvalidSetting> {
+    let ways = ways.of(count);
+    if ways == 0 || ways > count {
+        let message = format!("expected 1 to {count} ways, as many as {what}, found {ways}");
+        return Err(InvalidSetting::new(format!("{prefix}ways"), message));
+    }
+    if !count.is_multiple_of(ways) {
+        let (below, above) = (count - count % ways, count.saturating_add(ways - count % ways));
+        let message = format!(
+            "{count} {what} are not a multiple of {ways} ways: the nearest are {below} and {above}"
+        );
+        return Err(InvalidSetting::new(format!("{prefix}{key}"), message));
+    }
+    Ok(ways)
+}
+
+fn streams(path: &str, serves: &[Stream]) -> Check {
+    if serves.is_empty() || (serves.len() > 1 && serves[1..].contains(&serves[0])) {
+        return fault(path, "expected \"data\", \"instruction\" or both, each once");
+    }
+    Ok(())
+}
+
+fn levels<'a>(array: &str, all: impl Iterator<Item = (&'a str, u8)> + Clone) -> Check {
+    for (name, level) in all.clone() {
+        if level > 1 && !all.clone().any(|(_, other)| other == level - 1) {
+            let message = format!("there is none of level {} above it", level - 1);
+            return fault(format!("{array}.{name}.level"), message);
+        }
+    }
+    Ok(())
+}
