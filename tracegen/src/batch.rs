@@ -34,6 +34,10 @@ pub struct Batch {
     pub gap: Vec<u32>,
     /// Loads back to the load that its address came from; 0 for none.
     pub dep: Vec<u32>,
+    /// When each page that an access touches is touched next, as the number of that touch in the trace
+    /// (`u64::MAX`: never), an access's pages in ascending order. Empty unless a source was asked for it:
+    /// see [`crate::next_use`].
+    pub next_use: Vec<u64>,
     /// Branches and events, each with the index of the access that it precedes; ascending.
     pub asides: Vec<(u32, Aside)>,
 }
@@ -81,6 +85,7 @@ impl Batch {
         self.site.clear();
         self.gap.clear();
         self.dep.clear();
+        self.next_use.clear();
         self.asides.clear();
     }
 

@@ -5,12 +5,15 @@
 //! the project's own container is [`flt`]. Whatever the source, a consumer sees one thing: a
 //! [`source::Source`] that fills [`batch::Batch`]es. Nothing here knows what a machine is.
 
+#![deny(missing_docs)]
+
 pub mod batch;
 pub mod codec;
 pub mod error;
 pub mod flt;
 pub mod formats;
 pub mod memory;
+pub mod next_use;
 pub mod metadata;
 pub mod record;
 pub mod sink;

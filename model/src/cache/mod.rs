@@ -1,6 +1,5 @@
 //! Cache levels and the hierarchy that they form.
 
-mod chain;
 pub mod hierarchy;
 pub mod level;
 pub mod settings;

@@ -1,1 +1,311 @@
-//! The function half: what happens to every access.
+//! The function half: what happens to every access, in trace order, without any notion of time.
+//!
+//! [`Simulator`] takes batches of records and appends outcomes. The way of an access: its lane says
+//! what its address was computed from (`lane`), it is cut where it crosses lines and pages (`access`),
+//! translated by TLBs, walker and kernel (`translate`), looked for in the caches, and reported where it
+//! is not a plain hit (`emitter`).
+
+mod access;
+mod asids;
+mod branch;
+mod counters;
+mod emitter;
+mod event;
+mod lane;
+mod recent;
+mod translate;
+
+use tracegen::batch::{Aside, Batch};
+use tracegen::record::{AccessKind, CpuId, Event};
+
+use crate::address::{Asid, PageShift, Vpn};
+use crate::cache::CacheHierarchy;
+use crate::cache::settings::Stream;
+use crate::config::{Config, InvalidSetting};
+use crate::mmu::{PagingStructureCaches, TlbHierarchy};
+use crate::os::{Effects, Os, OsError, Steps};
+use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
+use crate::statistics::Statistics;
+use crate::time::settings::LineCrossing;
+use asids::Asids;
+use branch::Predictor;
+use counters::{AccessCounters, WalkCounters};
+use emitter::{Draft, Emitter};
+use lane::Lane;
+use recent::RecentFills;
+
+/// The most CPUs that a trace may have.
+pub const MAX_TRACE_CPUS: usize = 1024;
+
+/// Why a simulation cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The machine cannot be built.
+    #[error("{0}")]
+    Setting(#[from] InvalidSetting),
+    /// The operating system cannot go on.
+    #[error("access {access}: {source}")]
+    Os {
+        /// The number of the access, from 0.
+        access: u64,
+        /// Why.
+        source: OsError,
+    },
+    /// The trace has more CPUs than the model keeps apart.
+    #[error("the trace has a CPU {0}; at most {MAX_TRACE_CPUS} are supported")]
+    TooManyCpus(CpuId),
+    /// An access faulted again and again.
+    #[error("the access to {addr:#x} faults for ever: this is an error of the model")]
+    Stuck {
+        /// Its address.
+        addr: u64,
+    },
+}
+
+impl From<OsError> for SimulationError {
+    fn from(source: OsError) -> Self {
+        match source {
+            OsError::Setting { key, message } => Self::Setting(InvalidSetting::new(key, message)),
+            source => Self::Os { access: 0, source },
+        }
+    }
+}
+
+/// What belongs to one CPU of the machine.
+struct Cpu {
+    asid: Asid,
+    process: Option<u32>,
+    tlbs: TlbHierarchy,
+    pwc: PagingStructureCaches,
+    caches: CacheHierarchy,
+    predictor: Predictor,
+    emitter: Emitter,
+    /// Lines that may be on their way.
+    fills: RecentFills,
+    /// Translations that may be on their way.
+    walks: RecentFills,
+}
+
+/// The function half of one machine.
+pub struct Simulator {
+    translates: bool,
+    simulates_fetches: bool,
+    crossing: LineCrossing,
+    base_page: PageShift,
+    entry_bytes: u64,
+    /// By stream: the first-level TLB's and cache's index, and log2 of its line.
+    first_tlbs: [u8; 2],
+    first_caches: [u8; 2],
+    line_shifts: [u32; 2],
+    os: Os,
+    cpu: Cpu,
+    asids: Asids,
+    lanes: Vec<Lane>,
+    accesses: AccessCounters,
+    walks: WalkCounters,
+    steps: Steps,
+    effects: Effects,
+}
+
+impl Simulator {
+    /// The machine that a resolved configuration describes. `seed` starts every random choice, together
+    /// with the name of the component that makes it.
+    ///
+    /// # Errors
+    /// What the configuration asks for cannot exist.
+    pub fn new(config: &Config, seed: u64) -> Result<Self, SimulationError> {
+        let os = Os::new(config)?;
+        let geometry = os.geometry();
+        let base_page = geometry.page();
+        let spans: Vec<u8> = geometry.levels().iter().map(|level| level.shift).collect();
+        // A TLB may be for a size that nothing is mapped with.
+        let mut sizes = config.mmu.leaf_sizes();
+        sizes.push(config.mmu.page_size);
+        // Sizes are powers of two.
+        let sizes: Vec<_> =
+            sizes.iter().map(|size| PageShift(size.0.trailing_zeros() as u8)).collect();
+        let tlbs = TlbHierarchy::new(&config.mmu, &sizes, geometry.va_bits(), seed)?;
+        let pwc = PagingStructureCaches::new(&config.mmu, &spans, geometry.va_bits(), seed)?;
+        let page = config.mmu.enabled.then_some(base_page);
+        let bits = if config.mmu.enabled { config.mmu.pa_bits } else { 64 };
+        let entry_level = config.mmu.walker.entry_level.as_deref();
+        let caches = CacheHierarchy::new(&config.cache, entry_level, page, bits, seed)?;
+        let streams = [Stream::Data, Stream::Instruction];
+        let first_tlb = |stream| tlbs.chain(stream, base_page).first().copied();
+        let first_tlbs = streams.map(|stream| match first_tlb(stream) {
+            _ if !config.mmu.enabled => UNTRANSLATED,
+            found => found.unwrap_or(WALKED),
+        });
+        Ok(Self {
+            translates: config.mmu.enabled,
+            simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
+                || config.mmu.enabled && tlbs.serves(Stream::Instruction),
+            crossing: config.core.line_crossing,
+            base_page,
+            entry_bytes: geometry.entry_bytes(),
+            first_tlbs,
+            first_caches: streams.map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
+            line_shifts: streams.map(|stream| caches.line_shift(stream).unwrap_or(6)),
+            walks: WalkCounters::new(config.cache.len()),
+            asids: Asids::new(config.mmu.asids),
+            cpu: Cpu {
+                asid: Asid(0),
+                process: None,
+                tlbs,
+                pwc,
+                caches,
+                predictor: Predictor::default(),
+                emitter: Emitter::new(0),
+                fills: RecentFills::default(),
+                walks: RecentFills::default(),
+            },
+            os,
+            lanes: Vec::new(),
+            accesses: AccessCounters::default(),
+            steps: Steps::default(),
+            effects: Effects::default(),
+        })
+    }
+
+    /// Takes the next records and appends what the time half has to know.
+    ///
+    /// # Errors
+    /// Memory and swap are full, or the trace has what the model does not know.
+    pub fn process(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        self.records(batch, out).map_err(|error| match error {
+            SimulationError::Os { source, .. } => {
+                SimulationError::Os { access: self.accesses.all().saturating_sub(1), source }
+            }
+            other => other,
+        })
+    }
+
+    fn records(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        let mut asides = batch.asides.iter().peekable();
+        let mut uses = batch.next_use.as_slice();
+        for index in 0..batch.accesses() {
+            while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
+                self.aside(aside, out)?;
+            }
+            let access = batch.access(index);
+            let mut mine: &[u64] = &[];
+            if !uses.is_empty() {
+                let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
+                (mine, uses) = uses.split_at(uses.len().min(pages.count()));
+            }
+            self.access(&access, mine, out)?;
+        }
+        asides.try_for_each(|(_, aside)| self.aside(aside, out))
+    }
+
+    fn aside(&mut self, aside: &Aside, out: &mut Outcomes) -> Result<(), SimulationError> {
+        match aside {
+            Aside::Branch(branch) => self.branch(branch, out),
+            Aside::Event(cpu, event) => self.event(*cpu, event, out),
+        }
+    }
+
+    /// Maps the pages that `batch` touches, before the trace starts (`os.prefault = "accessed"`). Returns
+    /// false once memory is full and nothing more can be mapped.
+    ///
+    /// # Errors
+    /// Not even the page tables fit.
+    pub fn prefault(&mut self, batch: &Batch) -> Result<bool, SimulationError> {
+        let mut asides = batch.asides.iter().peekable();
+        for index in 0..batch.accesses() {
+            while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
+                self.prefault_switch(aside)?;
+            }
+            if batch.kind[index] == AccessKind::Fetch && !self.simulates_fetches {
+                continue;
+            }
+            let lane = self.lane(batch.cpu[index])?;
+            let pages = tracegen::next_use::pages(batch.addr[index], batch.size[index], self.base_page.0);
+            for page in pages {
+                let addr = self.base_page.start_of(Vpn(page));
+                if !self.os.prefault(self.lanes[lane].process, addr)? {
+                    return Ok(false);
+                }
+            }
+        }
+        asides.try_for_each(|(_, aside)| self.prefault_switch(aside))?;
+        Ok(true)
+    }
+
+    /// The pages of the whole trace have been mapped: it starts now.
+    pub fn prefaulted(&mut self) {
+        self.lanes.clear();
+    }
+
+    fn prefault_switch(&mut self, aside: &Aside) -> Result<(), SimulationError> {
+        if let Aside::Event(cpu, Event::Switch { process }) = aside {
+            let lane = self.lane(*cpu)?;
+            self.lanes[lane].process = *process;
+        }
+        Ok(())
+    }
+
+    /// The trace has ended.
+    pub fn finish(&mut self, out: &mut Outcomes) {
+        let draft = Draft { kind: OutcomeKind::End, ..Draft::default() };
+        self.cpu.emitter.emit(draft, out);
+    }
+
+    /// Declares the statistics of everything in this half.
+    pub fn report(&self, out: &mut Statistics) {
+        let instructions = self.lanes.iter().map(Lane::instructions).sum();
+        self.accesses.report(instructions, out);
+        self.cpu.tlbs.report(out, instructions);
+        self.cpu.caches.report(out, instructions);
+        if self.translates {
+            let names = self.cpu.caches.levels().iter().map(|level| level.name());
+            self.walks.report(names, out);
+            self.cpu.pwc.report(out);
+            self.os.report(out);
+        }
+        self.cpu.predictor.report(out);
+    }
+
+    /// The index of a CPU of the trace among the lanes.
+    fn lane(&mut self, cpu: CpuId) -> Result<usize, SimulationError> {
+        let index = usize::from(cpu);
+        if index >= MAX_TRACE_CPUS {
+            return Err(SimulationError::TooManyCpus(cpu));
+        }
+        if index >= self.lanes.len() {
+            self.lanes.resize_with(index + 1, Lane::default);
+        }
+        Ok(index)
+    }
+
+    /// Makes the CPU run `process`.
+    #[inline]
+    fn run_process(&mut self, process: u32) {
+        if self.cpu.process != Some(process) {
+            let assignment = self.asids.assign(process);
+            let first = self.cpu.process.is_none();
+            self.cpu.switch(assignment.asid, assignment.flush && !first);
+            self.cpu.process = Some(process);
+        }
+    }
+
+    fn first_tlb(&self, stream: Stream) -> u8 {
+        self.first_tlbs[stream as usize]
+    }
+
+    fn first_cache(&self, stream: Stream) -> u8 {
+        self.first_caches[stream as usize]
+    }
+
+    fn line_shift(&self, stream: Stream) -> u32 {
+        self.line_shifts[stream as usize]
+    }
+
+    /// log2 of the pieces that an access is cut into: lines, or pages where those are smaller.
+    fn part_shift(&self, stream: Stream) -> u32 {
+        self.line_shift(stream).min(u32::from(self.base_page.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

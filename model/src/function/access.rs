@@ -1,0 +1,210 @@
+//! One access: its parts, what each part meets, and whether the time half hears of it.
+
+use tracegen::record::{Access, AccessKind};
+
+use super::emitter::Draft;
+use super::lane::Origin;
+use super::recent::Met;
+use super::translate::{Request, Translated};
+use super::{SimulationError, Simulator};
+use crate::address::VirtAddr;
+use crate::cache::settings::Stream;
+use crate::outcome::{CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED};
+use crate::time::settings::LineCrossing;
+
+impl Simulator {
+    /// An access of the trace. `uses` says when each page that it touches is used next, where that is
+    /// known.
+    pub(super) fn access(
+        &mut self,
+        access: &Access,
+        uses: &[u64],
+        out: &mut Outcomes,
+    ) -> Result<(), SimulationError> {
+        self.accesses.count(access.kind);
+        let lane = self.lane(access.cpu)?;
+        let instructions = self.lanes[lane].count(access);
+        let stream = if access.kind == AccessKind::Fetch { Stream::Instruction } else { Stream::Data };
+        let plain = self.plain(stream);
+        self.cpu.emitter.advance(instructions, plain, out);
+        if access.kind == AccessKind::Fetch && !self.simulates_fetches {
+            return Ok(());
+        }
+        self.run_process(self.lanes[lane].process);
+
+        let now = self.cpu.emitter.instructions();
+        let origin = self.lanes[lane].origin(access.dep, now);
+        let value = self.parts(lane, access, origin, uses, out)?;
+        if access.kind == AccessKind::Load {
+            self.lanes[lane].produced(value, now);
+        }
+        Ok(())
+    }
+
+    /// Makes the access part by part, and returns where its value comes from.
+    fn parts(
+        &mut self,
+        lane: usize,
+        access: &Access,
+        origin: Option<Origin>,
+        uses: &[u64],
+        out: &mut Outcomes,
+    ) -> Result<Origin, SimulationError> {
+        let mut uses = uses.iter();
+        let ancestor = origin.unwrap_or_default();
+        let mut request = Request {
+            process: self.lanes[lane].process,
+            kind: access.kind,
+            addr: VirtAddr(access.addr),
+            next_use: None,
+            site: access.site,
+            ancestor: ancestor.outcome,
+            chain: ancestor.chain,
+        };
+        let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
+        let one = self.crossing == LineCrossing::Ignore;
+        // The value of an access in several parts is there when its last reported part is.
+        let mut value = Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) };
+        let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
+        let shift = self.part_shift(request.stream());
+        let mut at = access.addr;
+        loop {
+            request.addr = VirtAddr(at);
+            let this_page = at >> self.base_page.0;
+            let translated = match page {
+                Some((known, translated)) if known == this_page => {
+                    Some(translated.at(VirtAddr(at), self.base_page))
+                }
+                _ => {
+                    request.next_use = uses.next().copied();
+                    self.translate(&request, out)?
+                }
+            };
+            let Some(translated) = translated else {
+                self.skipped();
+                break;
+            };
+            let fresh = page.is_none_or(|(known, _)| known != this_page);
+            page = Some((this_page, translated));
+            let this_line = translated.addr.0 >> self.line_shift(request.stream());
+            if line != Some(this_line) {
+                line = Some(this_line);
+                if let Some(origin) = self.part(&request, translated, fresh, this_line, out) {
+                    value = origin;
+                }
+            }
+            let next = (at >> shift).checked_add(1).and_then(|part| part.checked_mul(1 << shift));
+            match next.filter(|next| *next <= last && !one) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        Ok(value)
+    }
+
+    /// One line's part of an access. Returns where its value comes from where that is not simply a hit
+    /// after the ancestor.
+    fn part(
+        &mut self,
+        request: &Request,
+        translated: Translated,
+        fresh: bool,
+        line: u64,
+        out: &mut Outcomes,
+    ) -> Option<Origin> {
+        let stream = request.stream();
+        let served = self.reference(request, translated);
+        let now = self.cpu.emitter.instructions();
+        let first = self.first_cache(stream);
+        let plain = served == first && served != MEMORY && self.cpu.emitter.references.is_empty();
+        // A part on a page that a part before it has translated needs no look-up of its own.
+        let tlb = if fresh { translated.tlb } else { self.first_tlb(stream) };
+        let plain = plain && (tlb == self.first_tlb(stream) || tlb == UNTRANSLATED);
+
+        let line_fill = if served == first { self.cpu.fills.find(line, now) } else { None };
+        let page_fill = self.cpu.walks.find(translated.page, now);
+        if plain && let Some(value) = self.unreported(request, line_fill, page_fill) {
+            return value;
+        }
+        let draft = Draft {
+            kind: match request.kind {
+                AccessKind::Load => OutcomeKind::Load,
+                AccessKind::Store => OutcomeKind::Store,
+                AccessKind::Fetch => OutcomeKind::Fetch,
+                AccessKind::Prefetch => OutcomeKind::Prefetch,
+            },
+            tlb,
+            served,
+            chain: request.chain,
+            ancestor: request.ancestor,
+            line_fill: line_fill.map_or(0, |met| met.outcome),
+            translation_fill: page_fill.map_or(0, |met| met.outcome),
+            site: request.site,
+        };
+        let number = self.cpu.emitter.emit(draft, out);
+        let blocking = matches!(request.kind, AccessKind::Load | AccessKind::Fetch);
+        if served != first || line_fill.is_some_and(|met| !met.blocking) {
+            self.cpu.fills.filled(line, now, number, blocking);
+        }
+        if tlb == WALKED {
+            self.cpu.walks.filled(translated.page, now, number, blocking);
+        }
+        Some(Origin { outcome: number, chain: 0 })
+    }
+
+    /// The line's reference: the cache that had it. What is not a first-level hit lies in the emitter.
+    #[inline]
+    fn reference(&mut self, request: &Request, translated: Translated) -> u8 {
+        let (stream, addr, write) = (request.stream(), translated.addr, request.write());
+        let cpu = &mut self.cpu;
+        if cpu.caches.first_level_hit(stream, addr, write) {
+            return self.first_caches[stream as usize];
+        }
+        let mark = cpu.emitter.references.len();
+        let served = cpu.caches.access(stream, addr, write, &mut cpu.emitter.references);
+        let demand = Reference { addr, kind: ReferenceKind::Demand, served };
+        cpu.emitter.references.insert(mark, demand);
+        served
+    }
+
+    /// A hit in the first-level TLB and cache: whether it may go unreported, and if so where its value
+    /// comes from if that is not the usual.
+    ///
+    /// It may where it waits for one outcome at most. A fill that a load waits for keeps everything
+    /// younger from retiring, so that only what is computed from the hit has to know of it.
+    #[inline]
+    fn unreported(
+        &mut self,
+        request: &Request,
+        line_fill: Option<Met>,
+        page_fill: Option<Met>,
+    ) -> Option<Option<Origin>> {
+        if request.kind == AccessKind::Fetch {
+            self.cpu.emitter.fetch_hit();
+            return Some(None);
+        }
+        let mut origin = Origin { outcome: request.ancestor, chain: request.chain };
+        if request.kind == AccessKind::Load {
+            // The later fill of the two waited for the page's walk itself.
+            let met = line_fill.into_iter().chain(page_fill).max_by_key(|met| met.outcome);
+            if let Some(met) = met {
+                if !met.blocking || (origin.outcome != 0 && origin.outcome != met.outcome) {
+                    return None;
+                }
+                origin.outcome = met.outcome;
+            }
+            if origin.chain + 1 >= CHAIN_LIMIT {
+                return None;
+            }
+            origin.chain += 1;
+        }
+        self.cpu.emitter.hit();
+        Some(Some(origin))
+    }
+
+    fn skipped(&mut self) {
+        self.accesses.skipped += 1;
+        self.cpu.emitter.references.clear();
+        self.cpu.emitter.work.clear();
+    }
+}

@@ -1,0 +1,107 @@
+//! What the function half counts itself.
+
+use tracegen::record::AccessKind;
+
+use crate::outcome::MEMORY;
+use crate::statistics::Statistics;
+
+/// Accesses as in the trace, before any splitting.
+#[derive(Debug, Clone, Default)]
+pub struct AccessCounters {
+    loads: u64,
+    stores: u64,
+    fetches: u64,
+    prefetches: u64,
+    /// Accesses that a protection fault or a segmentation fault ended.
+    pub skipped: u64,
+}
+
+impl AccessCounters {
+    /// Counts an access of the trace.
+    #[inline]
+    pub fn count(&mut self, kind: AccessKind) {
+        match kind {
+            AccessKind::Load => self.loads += 1,
+            AccessKind::Store => self.stores += 1,
+            AccessKind::Fetch => self.fetches += 1,
+            AccessKind::Prefetch => self.prefetches += 1,
+        }
+    }
+
+    /// Accesses of every kind.
+    pub fn all(&self) -> u64 {
+        self.loads + self.stores + self.fetches + self.prefetches
+    }
+
+    /// Declares `run.*`.
+    pub fn report(&self, instructions: u64, out: &mut Statistics) {
+        out.count("run.accesses", "accesses", "accesses in the trace, of every kind", self.all());
+        out.count("run.loads", "accesses", "loads in the trace", self.loads);
+        out.count("run.stores", "accesses", "stores in the trace", self.stores);
+        out.count("run.fetches", "accesses", "instruction fetches in the trace", self.fetches);
+        out.count("run.prefetches", "accesses", "software prefetches in the trace", self.prefetches);
+        out.count(
+            "run.instructions",
+            "instructions",
+            "fetches on CPUs that have any, else accesses and the instructions between them",
+            instructions,
+        );
+        out.count("run.skipped", "accesses", "accesses ended by a segmentation or protection fault", self.skipped);
+    }
+}
+
+/// What the page walkers do.
+#[derive(Debug, Clone, Default)]
+pub struct WalkCounters {
+    /// Walks, those that end in a fault included.
+    pub walks: u64,
+    /// Page-table entries read.
+    pub references: u64,
+    /// Accessed bits set by walks.
+    pub accessed_writes: u64,
+    /// Dirty bits set for stores that hit a TLB entry without one.
+    pub dirty_writes: u64,
+    /// Reads by the cache that served them, in configuration order.
+    from: Vec<u64>,
+    from_memory: u64,
+}
+
+impl WalkCounters {
+    /// For a machine with `caches` caches.
+    pub fn new(caches: usize) -> Self {
+        Self { from: vec![0; caches], ..Self::default() }
+    }
+
+    /// Counts a read of an entry that `served` had.
+    #[inline]
+    pub fn read(&mut self, served: u8) {
+        self.references += 1;
+        match self.from.get_mut(usize::from(served)) {
+            Some(count) if served != MEMORY => *count += 1,
+            _ => self.from_memory += 1,
+        }
+    }
+
+    /// Declares `walker.*`; `caches` names the caches in configuration order.
+    pub fn report<'a>(&self, caches: impl Iterator<Item = &'a str>, out: &mut Statistics) {
+        out.count("walker.walks", "walks", "page walks, those that end in a fault included", self.walks);
+        out.count("walker.references", "reads", "page-table entries read by walks", self.references);
+        out.real(
+            "walker.references_per_walk",
+            "reads",
+            "page-table entries read a walk",
+            self.references as f64 / self.walks as f64,
+        );
+        out.count("walker.accessed_writes", "writes", "accessed bits set by walks", self.accessed_writes);
+        out.count(
+            "walker.dirty_writes",
+            "writes",
+            "dirty bits set for stores that hit a TLB entry without one",
+            self.dirty_writes,
+        );
+        for (cache, count) in caches.zip(&self.from) {
+            out.count(format!("walker.from.{cache}"), "reads", "page-table reads that this cache served", *count);
+        }
+        out.count("walker.from.dram", "reads", "page-table reads that memory served", self.from_memory);
+    }
+}

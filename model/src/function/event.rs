@@ -1,0 +1,72 @@
+//! Records that are no accesses: branches, and what happens to processes and their memory.
+
+use tracegen::record::{Branch, CpuId, Event};
+
+use super::emitter::Draft;
+use super::{SimulationError, Simulator};
+use crate::cache::settings::Stream;
+use crate::outcome::{OutcomeKind, Outcomes, Work};
+
+impl Simulator {
+    /// A branch: reported where the predictor got it wrong, with what decides it.
+    pub(super) fn branch(&mut self, branch: &Branch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        let lane = self.lane(branch.cpu)?;
+        let instructions = self.lanes[lane].count_gap(branch.gap);
+        let plain = self.plain(Stream::Data);
+        self.cpu.emitter.advance(instructions, plain, out);
+        if self.cpu.predictor.predict(branch.site, branch.taken) {
+            return Ok(());
+        }
+        let origin = self.lanes[lane].origin(branch.dep, self.cpu.emitter.instructions());
+        let origin = origin.unwrap_or_default();
+        let draft = Draft {
+            kind: OutcomeKind::Mispredict,
+            ancestor: origin.outcome,
+            chain: origin.chain,
+            site: branch.site,
+            ..plain
+        };
+        self.cpu.emitter.emit(draft, out);
+        Ok(())
+    }
+
+    /// An event: the operating system acts, and what it did becomes an outcome.
+    pub(super) fn event(
+        &mut self,
+        cpu: CpuId,
+        event: &Event,
+        out: &mut Outcomes,
+    ) -> Result<(), SimulationError> {
+        let lane = self.lane(cpu)?;
+        if let Event::Switch { process } = event {
+            if self.lanes[lane].process != *process {
+                self.lanes[lane].process = *process;
+                self.cpu.emitter.work.push(Work::Switch);
+                self.kernel(out);
+            }
+            return Ok(());
+        }
+        if !self.translates {
+            return Ok(());
+        }
+        self.effects.clear();
+        self.os.event(self.lanes[lane].process, event, &mut self.effects)?;
+        self.cpu.emitter.work.extend_from_slice(&self.effects.work);
+        if !self.effects.work.is_empty() {
+            self.kernel(out);
+        }
+        self.invalidate();
+        Ok(())
+    }
+
+    /// Reports kernel work outside a fault.
+    fn kernel(&mut self, out: &mut Outcomes) {
+        let draft = Draft { kind: OutcomeKind::Kernel, ..self.plain(Stream::Data) };
+        self.cpu.emitter.emit(draft, out);
+    }
+
+    /// What a plain first-level hit says of itself.
+    pub(super) fn plain(&self, stream: Stream) -> Draft {
+        Draft { tlb: self.first_tlb(stream), served: self.first_cache(stream), ..Draft::default() }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the function half remembers of one CPU of the trace: which loads later addresses may have been
+//! computed from, and how instructions are counted.
+
+use tracegen::record::{Access, AccessKind, ProcessId};
+
+use crate::outcome::HORIZON;
+
+/// Loads that are remembered: no load further back can still be in flight.
+const REMEMBERED: usize = HORIZON as usize;
+
+/// Where a value comes from: the outcome that delivers it and the first-level hits after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The outcome, counted from 1 on its machine CPU; 0 where no outcome has to be waited for.
+    pub outcome: u64,
+    /// First-level hits from there to the value, the value's own load included.
+    pub chain: u8,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Producer {
+    origin: Origin,
+    /// The instruction of the load, on its machine CPU.
+    instruction: u64,
+}
+
+/// One CPU of the trace.
+#[derive(Debug)]
+pub struct Lane {
+    /// The process that it runs.
+    pub process: ProcessId,
+    /// Whether a fetch has been seen: then fetches count the instructions.
+    pub has_fetches: bool,
+    /// Fetches so far.
+    pub fetches: u64,
+    /// Accesses other than fetches, and the gaps of all records: instructions where nothing is fetched.
+    pub accesses_and_gaps: u64,
+    loads: u64,
+    producers: Box<[Producer]>,
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            process: 0,
+            has_fetches: false,
+            fetches: 0,
+            accesses_and_gaps: 0,
+            loads: 0,
+            producers: vec![Producer::default(); REMEMBERED].into_boxed_slice(),
+        }
+    }
+}
+
+impl Lane {
+    /// Counts the access's instructions and returns how many there are.
+    #[inline]
+    pub fn count(&mut self, access: &Access) -> u32 {
+        if access.kind == AccessKind::Fetch {
+            self.has_fetches = true;
+            self.fetches += 1;
+            return 1;
+        }
+        let instructions = access.gap.wrapping_add(1);
+        self.accesses_and_gaps += u64::from(instructions);
+        if self.has_fetches { 0 } else { instructions }
+    }
+
+    /// Counts instructions that access nothing.
+    pub fn count_gap(&mut self, gap: u32) -> u32 {
+        self.accesses_and_gaps += u64::from(gap);
+        if self.has_fetches { 0 } else { gap }
+    }
+
+    /// Instructions so far: fetches where there are any, else accesses and gaps.
+    pub fn instructions(&self) -> u64 {
+        if self.has_fetches { self.fetches } else { self.accesses_and_gaps }
+    }
+
+    /// Where the value comes from that the load `dep` loads back delivered; nothing where `dep` is 0, or
+    /// the load is too old at `instruction` to be waited for.
+    #[inline]
+    pub fn origin(&self, dep: u32, instruction: u64) -> Option<Origin> {
+        let dep = u64::from(dep);
+        if dep == 0 || dep > self.loads || dep > REMEMBERED as u64 {
+            return None;
+        }
+        let producer = &self.producers[(self.loads - dep) as usize % REMEMBERED];
+        (instruction - producer.instruction < HORIZON).then_some(producer.origin)
+    }
+
+    /// Remembers the load that has just been made at `instruction`.
+    #[inline]
+    pub fn produced(&mut self, origin: Origin, instruction: u64) {
+        self.producers[self.loads as usize % REMEMBERED] = Producer { origin, instruction };
+        self.loads += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_is_found_by_its_distance_until_the_horizon() {
+        let mut lane = Lane::default();
+        for load in 0..3 {
+            lane.produced(Origin { outcome: load + 1, chain: 0 }, load);
+        }
+        assert_eq!(lane.origin(1, 3).map(|origin| origin.outcome), Some(3));
+        assert_eq!(lane.origin(3, 3).map(|origin| origin.outcome), Some(1));
+        assert_eq!(lane.origin(4, 3), None);
+        assert_eq!(lane.origin(0, 3), None);
+        assert_eq!(lane.origin(1, 2 + HORIZON), None);
+    }
+
+    #[test]
+    fn fetches_count_instructions_where_there_are_any() {
+        let mut lane = Lane::default();
+        let load = Access { gap: 4, ..Access::default() };
+        assert_eq!(lane.count(&load), 5);
+        assert_eq!(lane.count(&Access { kind: AccessKind::Fetch, ..load }), 1);
+        assert_eq!(lane.count(&load), 0);
+        assert_eq!(lane.instructions(), 1);
+    }
+
+    #[test]
+    fn a_second_access_of_the_same_instruction_counts_none() {
+        let mut lane = Lane::default();
+        assert_eq!(lane.count(&Access { gap: u32::MAX, ..Access::default() }), 0);
+    }
+}

@@ -1,0 +1,275 @@
+//! From a virtual address to a physical one: TLBs, walk, fault, retry.
+
+use tracegen::record::{AccessKind, ProcessId};
+
+use super::emitter::Draft;
+use super::{Cpu, SimulationError, Simulator};
+use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
+use crate::cache::settings::Stream;
+use crate::mmu::{Found, TlbEntry};
+use crate::os::{Invalidation, Leaf};
+use crate::outcome::{FaultKind, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED};
+
+/// How often an access may fault before its page is there: more is an error of the model's own.
+const RETRIES: u32 = 8;
+
+/// One access, or the part of it that lies in one page.
+#[derive(Debug, Clone, Copy)]
+pub struct Request {
+    /// The process that makes it.
+    pub process: ProcessId,
+    /// What it does.
+    pub kind: AccessKind,
+    /// Its first byte.
+    pub addr: VirtAddr,
+    /// The index of the page's next use, where the trace knows it.
+    pub next_use: Option<u64>,
+    /// Where it comes from.
+    pub site: u64,
+    /// The outcome that its address was computed from, and the hits since then.
+    pub ancestor: u64,
+    /// First-level hits since the ancestor.
+    pub chain: u8,
+}
+
+impl Request {
+    /// The stream that the access belongs to.
+    pub fn stream(&self) -> Stream {
+        if self.kind == AccessKind::Fetch { Stream::Instruction } else { Stream::Data }
+    }
+
+    /// Whether it writes.
+    pub fn write(&self) -> bool {
+        self.kind == AccessKind::Store
+    }
+}
+
+/// A translated address.
+#[derive(Debug, Clone, Copy)]
+pub struct Translated {
+    /// The physical address.
+    pub addr: PhysAddr,
+    /// As [`crate::outcome::Outcome::tlb`].
+    pub tlb: u8,
+    /// What identifies the page among recent walks.
+    pub page: u64,
+}
+
+impl Translated {
+    /// The translation of another byte of the same base page.
+    pub fn at(self, addr: VirtAddr, base_page: PageShift) -> Self {
+        let start = self.addr.0 & !(base_page.bytes() - 1);
+        Self { addr: PhysAddr(start + base_page.offset_of(addr)), ..self }
+    }
+}
+
+impl Simulator {
+    /// Translates; what the walker reads and the kernel does is put together in the CPU's emitter.
+    /// `None` where the access does not take place: a protection or segmentation fault, or a prefetch of
+    /// a page that is not there.
+    pub(super) fn translate(
+        &mut self,
+        request: &Request,
+        out: &mut Outcomes,
+    ) -> Result<Option<Translated>, SimulationError> {
+        if !self.translates {
+            let addr = PhysAddr(request.addr.0);
+            return Ok(Some(Translated { addr, tlb: UNTRANSLATED, page: 0 }));
+        }
+        let Some(addr) = self.os.fold(request.addr) else {
+            return self.refuse(request, out).map(|()| None);
+        };
+        let asid = self.cpu.asid;
+        let found = self.cpu.tlbs.lookup(request.stream(), asid, addr);
+        if let Some(translated) = found.and_then(|found| self.use_entry(request, addr, found)) {
+            return Ok(Some(translated));
+        }
+        let leaf = self.walk_until_mapped(request, addr, out)?;
+        if found.is_none() {
+            // A page that stays away is looked for as one of the base size.
+            let size = leaf.map_or(self.base_page, |leaf| leaf.size);
+            self.cpu.tlbs.count_miss(request.stream(), size);
+        }
+        Ok(leaf.map(|leaf| self.fill(request, addr, leaf)))
+    }
+
+    /// A TLB has the page. `None` where its entry does not permit the access: it is dropped then, and the
+    /// tables are walked anew before anything faults (AMD64 manual volume 2, 5.5.2).
+    #[inline]
+    fn use_entry(&mut self, request: &Request, addr: VirtAddr, found: Found) -> Option<Translated> {
+        let Found { tlb, size, entry } = found;
+        let asid = self.cpu.asid;
+        let permitted = match request.kind {
+            AccessKind::Store => entry.writable,
+            AccessKind::Fetch => entry.executable,
+            AccessKind::Load | AccessKind::Prefetch => true,
+        };
+        if !permitted {
+            self.cpu.tlbs.invalidate_page(asid, addr, size);
+            return None;
+        }
+        if request.write() && !entry.dirty {
+            self.set_dirty(request, addr);
+            self.cpu.tlbs.update(asid, addr, size, |entry| entry.dirty = true);
+        }
+        let start = entry.pfn.start(self.base_page);
+        let page = size.page_of(addr).0;
+        Some(Translated { addr: PhysAddr(start.0 + size.offset_of(addr)), tlb, page })
+    }
+
+    /// The walker sets the dirty bit for a store that hit a clean entry (Intel SDM volume 3, 5.8).
+    fn set_dirty(&mut self, request: &Request, addr: VirtAddr) {
+        let Self { os, cpu, steps, walks, .. } = self;
+        let Some(leaf) = os.walk(request.process, addr, steps) else { return };
+        if os.mark(request.process, addr, true) {
+            walks.dirty_writes += 1;
+            cpu.table_write(leaf.entry);
+        }
+    }
+
+    /// Walks, lets the kernel handle what it must, and walks again. `None` where the access does not
+    /// take place.
+    fn walk_until_mapped(
+        &mut self,
+        request: &Request,
+        addr: VirtAddr,
+        out: &mut Outcomes,
+    ) -> Result<Option<Leaf>, SimulationError> {
+        for _ in 0..RETRIES {
+            let leaf = self.walk(request, addr).filter(|leaf| match request.kind {
+                AccessKind::Store => leaf.writable,
+                AccessKind::Fetch => leaf.executable,
+                AccessKind::Load | AccessKind::Prefetch => true,
+            });
+            if leaf.is_some() {
+                return Ok(leaf);
+            }
+            if request.kind == AccessKind::Prefetch {
+                return Ok(None);
+            }
+            if !self.fault(request, out)? {
+                return Ok(None);
+            }
+        }
+        Err(SimulationError::Stuck { addr: request.addr.0 })
+    }
+
+    /// A walk has found the page: its entry is marked and goes into the TLBs, and reclaim sees a touch.
+    fn fill(&mut self, request: &Request, addr: VirtAddr, leaf: Leaf) -> Translated {
+        if self.os.mark(request.process, addr, request.write()) {
+            self.walks.accessed_writes += 1;
+            self.cpu.table_write(leaf.entry);
+        }
+        let entry = TlbEntry {
+            pfn: leaf.pfn,
+            writable: leaf.writable,
+            dirty: leaf.dirty || request.write(),
+            executable: leaf.executable,
+        };
+        self.cpu.tlbs.fill(request.stream(), self.cpu.asid, addr, leaf.size, entry);
+        self.os.touch(leaf.pfn, request.write(), request.next_use);
+        let start = leaf.pfn.start(self.base_page);
+        Translated {
+            addr: PhysAddr(start.0 + leaf.size.offset_of(addr)),
+            tlb: WALKED,
+            page: leaf.size.page_of(addr).0,
+        }
+    }
+
+    /// One walk: the deepest paging-structure entry says where it starts, and every read goes through
+    /// the caches.
+    fn walk(&mut self, request: &Request, addr: VirtAddr) -> Option<Leaf> {
+        let Self { os, cpu, steps, walks, .. } = self;
+        let leaf = os.walk(request.process, addr, steps);
+        walks.walks += 1;
+        let start = cpu.pwc.lookup(cpu.asid, addr).map_or(u8::MAX, |start| start.level);
+        for (place, step) in steps.iter().enumerate().filter(|(_, step)| step.level < start) {
+            let mark = cpu.emitter.references.len();
+            let served = cpu.caches.walk_read(step.entry, &mut cpu.emitter.references);
+            // The read comes before the victims that it displaces.
+            let read = Reference { addr: step.entry, kind: ReferenceKind::Walk, served };
+            cpu.emitter.references.insert(mark, read);
+            walks.read(served);
+            if let Some(below) = steps.get(place + 1) {
+                let table = PhysAddr(below.entry.0 - below.index * self.entry_bytes);
+                cpu.pwc.fill(cpu.asid, addr, step.level, table);
+            }
+        }
+        leaf
+    }
+
+    /// The kernel handles a fault; what it did becomes an outcome of its own. Whether the access goes on.
+    fn fault(&mut self, request: &Request, out: &mut Outcomes) -> Result<bool, SimulationError> {
+        self.effects.clear();
+        let kind = self.os.fault(request.process, request.addr, request.kind, &mut self.effects)?;
+        self.finish_fault(kind, request, out);
+        Ok(!matches!(kind, FaultKind::Segv | FaultKind::Protection))
+    }
+
+    /// An address that no page table can map is a segmentation fault without a walk.
+    fn refuse(&mut self, request: &Request, out: &mut Outcomes) -> Result<(), SimulationError> {
+        if request.kind == AccessKind::Prefetch {
+            return Ok(());
+        }
+        self.fault(request, out).map(|_| ())
+    }
+
+    fn finish_fault(&mut self, kind: FaultKind, request: &Request, out: &mut Outcomes) {
+        self.cpu.emitter.work.extend_from_slice(&self.effects.work);
+        let draft = Draft {
+            kind: OutcomeKind::Fault(kind),
+            tlb: WALKED,
+            served: self.first_cache(request.stream()),
+            ancestor: request.ancestor,
+            chain: request.chain,
+            site: request.site,
+            ..Draft::default()
+        };
+        self.cpu.emitter.emit(draft, out);
+        self.invalidate();
+    }
+
+    /// Makes the translation hardware forget what the kernel has changed.
+    pub(super) fn invalidate(&mut self) {
+        for invalidation in &self.effects.invalidations {
+            match *invalidation {
+                Invalidation::Page { process, addr, size } => {
+                    if let Some(asid) = self.asids.current(process) {
+                        self.cpu.tlbs.invalidate_page(asid, addr, size);
+                    }
+                }
+                Invalidation::Process(process) => {
+                    if let Some(asid) = self.asids.current(process) {
+                        self.cpu.tlbs.flush_asid(asid);
+                        self.cpu.pwc.flush_asid(asid);
+                    }
+                }
+                Invalidation::Table { process, level, addr } => {
+                    if let Some(asid) = self.asids.current(process) {
+                        self.cpu.pwc.invalidate(asid, addr, level);
+                    }
+                }
+            }
+        }
+        self.effects.invalidations.clear();
+    }
+}
+
+impl Cpu {
+    /// The walker writes the line of a page-table entry; nothing waits for it.
+    fn table_write(&mut self, entry: PhysAddr) {
+        let mark = self.emitter.references.len();
+        let served = self.caches.table_write(entry, &mut self.emitter.references);
+        let write = Reference { addr: entry, kind: ReferenceKind::TableWrite, served };
+        self.emitter.references.insert(mark, write);
+    }
+
+    /// Runs another address space.
+    pub(super) fn switch(&mut self, asid: Asid, flush: bool) {
+        self.asid = asid;
+        if flush {
+            self.tlbs.flush();
+            self.pwc.flush();
+        }
+    }
+}
