@@ -9,7 +9,9 @@ use super::translate::{Request, Translated};
 use super::{SimulationError, Simulator};
 use crate::address::VirtAddr;
 use crate::cache::settings::Stream;
-use crate::outcome::{CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED};
+use crate::outcome::{
+    CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
+};
 use crate::time::settings::LineCrossing;
 
 impl Simulator {
@@ -24,7 +26,8 @@ impl Simulator {
         self.accesses.count(access.kind);
         let lane = self.lane(access.cpu)?;
         let instructions = self.lanes[lane].count(access);
-        let stream = if access.kind == AccessKind::Fetch { Stream::Instruction } else { Stream::Data };
+        let stream =
+            if access.kind == AccessKind::Fetch { Stream::Instruction } else { Stream::Data };
         let plain = self.plain(stream);
         self.cpu.emitter.advance(instructions, plain, out);
         if access.kind == AccessKind::Fetch && !self.simulates_fetches {
@@ -64,7 +67,8 @@ impl Simulator {
         let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
         let one = self.crossing == LineCrossing::Ignore;
         // The value of an access in several parts is there when its last reported part is.
-        let mut value = Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) };
+        let mut value =
+            Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) };
         let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
         let shift = self.part_shift(request.stream());
         let mut at = access.addr;

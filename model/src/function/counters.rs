@@ -39,14 +39,24 @@ impl AccessCounters {
         out.count("run.loads", "accesses", "loads in the trace", self.loads);
         out.count("run.stores", "accesses", "stores in the trace", self.stores);
         out.count("run.fetches", "accesses", "instruction fetches in the trace", self.fetches);
-        out.count("run.prefetches", "accesses", "software prefetches in the trace", self.prefetches);
+        out.count(
+            "run.prefetches",
+            "accesses",
+            "software prefetches in the trace",
+            self.prefetches,
+        );
         out.count(
             "run.instructions",
             "instructions",
             "fetches on CPUs that have any, else accesses and the instructions between them",
             instructions,
         );
-        out.count("run.skipped", "accesses", "accesses ended by a segmentation or protection fault", self.skipped);
+        out.count(
+            "run.skipped",
+            "accesses",
+            "accesses ended by a segmentation or protection fault",
+            self.skipped,
+        );
     }
 }
 
@@ -84,15 +94,30 @@ impl WalkCounters {
 
     /// Declares `walker.*`; `caches` names the caches in configuration order.
     pub fn report<'a>(&self, caches: impl Iterator<Item = &'a str>, out: &mut Statistics) {
-        out.count("walker.walks", "walks", "page walks, those that end in a fault included", self.walks);
-        out.count("walker.references", "reads", "page-table entries read by walks", self.references);
+        out.count(
+            "walker.walks",
+            "walks",
+            "page walks, those that end in a fault included",
+            self.walks,
+        );
+        out.count(
+            "walker.references",
+            "reads",
+            "page-table entries read by walks",
+            self.references,
+        );
         out.real(
             "walker.references_per_walk",
             "reads",
             "page-table entries read a walk",
             self.references as f64 / self.walks as f64,
         );
-        out.count("walker.accessed_writes", "writes", "accessed bits set by walks", self.accessed_writes);
+        out.count(
+            "walker.accessed_writes",
+            "writes",
+            "accessed bits set by walks",
+            self.accessed_writes,
+        );
         out.count(
             "walker.dirty_writes",
             "writes",
@@ -100,8 +125,18 @@ impl WalkCounters {
             self.dirty_writes,
         );
         for (cache, count) in caches.zip(&self.from) {
-            out.count(format!("walker.from.{cache}"), "reads", "page-table reads that this cache served", *count);
+            out.count(
+                format!("walker.from.{cache}"),
+                "reads",
+                "page-table reads that this cache served",
+                *count,
+            );
         }
-        out.count("walker.from.dram", "reads", "page-table reads that memory served", self.from_memory);
+        out.count(
+            "walker.from.dram",
+            "reads",
+            "page-table reads that memory served",
+            self.from_memory,
+        );
     }
 }

@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn work_beyond_one_outcome_is_not_lost() {
         let (mut emitter, mut out) = (Emitter::new(0), Outcomes::default());
-        emitter.work = (0..70_000).map(|n| Work::SwapWrite { slot: SwapSlot(n), pages: 1 }).collect();
+        emitter.work =
+            (0..70_000).map(|n| Work::SwapWrite { slot: SwapSlot(n), pages: 1 }).collect();
         emitter.emit(Draft::default(), &mut out);
         assert_eq!(out.iter().map(|(_, _, work)| work.len()).sum::<usize>(), 70_000);
     }

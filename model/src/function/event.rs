@@ -9,7 +9,11 @@ use crate::outcome::{OutcomeKind, Outcomes, Work};
 
 impl Simulator {
     /// A branch: reported where the predictor got it wrong, with what decides it.
-    pub(super) fn branch(&mut self, branch: &Branch, out: &mut Outcomes) -> Result<(), SimulationError> {
+    pub(super) fn branch(
+        &mut self,
+        branch: &Branch,
+        out: &mut Outcomes,
+    ) -> Result<(), SimulationError> {
         let lane = self.lane(branch.cpu)?;
         let instructions = self.lanes[lane].count_gap(branch.gap);
         let plain = self.plain(Stream::Data);

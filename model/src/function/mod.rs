@@ -144,7 +144,8 @@ impl Simulator {
             base_page,
             entry_bytes: geometry.entry_bytes(),
             first_tlbs,
-            first_caches: streams.map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
+            first_caches: streams
+                .map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
             line_shifts: streams.map(|stream| caches.line_shift(stream).unwrap_or(6)),
             walks: WalkCounters::new(config.cache.len()),
             asids: Asids::new(config.mmu.asids),
@@ -220,7 +221,8 @@ impl Simulator {
                 continue;
             }
             let lane = self.lane(batch.cpu[index])?;
-            let pages = tracegen::next_use::pages(batch.addr[index], batch.size[index], self.base_page.0);
+            let pages =
+                tracegen::next_use::pages(batch.addr[index], batch.size[index], self.base_page.0);
             for page in pages {
                 let addr = self.base_page.start_of(Vpn(page));
                 if !self.os.prefault(self.lanes[lane].process, addr)? {

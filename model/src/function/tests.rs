@@ -133,7 +133,8 @@ fn a_store_through_a_clean_entry_sets_the_dirty_bit_once() {
 
 #[test]
 fn without_translation_virtual_addresses_are_physical() {
-    let text = "[mmu]\nenabled = false\n[[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"4KiB\"\nways = 1\n";
+    let text =
+        "[mmu]\nenabled = false\n[[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"4KiB\"\nways = 1\n";
     let mut simulator = machine(text);
     run(&mut simulator, [load(0), load(4096), load(0)]);
     assert_eq!(count(&simulator, "l1d.misses"), 3);

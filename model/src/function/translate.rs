@@ -8,7 +8,9 @@ use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::mmu::{Found, TlbEntry};
 use crate::os::{Invalidation, Leaf};
-use crate::outcome::{FaultKind, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED};
+use crate::outcome::{
+    FaultKind, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
+};
 
 /// How often an access may fault before its page is there: more is an error of the model's own.
 const RETRIES: u32 = 8;
