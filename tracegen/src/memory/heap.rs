@@ -17,7 +17,7 @@ const MINIMUM: u64 = 32;
 
 /// A heap with exact-fit free lists, last in first out, over a growing break. Its places are those of a
 /// 64-bit `malloc` without coalescing; the allocator's own accesses are not recorded, its blocks are
-/// (`HeapMalloc`, `HeapFree`).
+/// where accesses are (`HeapMalloc`, `HeapFree`).
 #[derive(Debug)]
 pub struct Heap {
     start: u64,
@@ -74,7 +74,7 @@ impl Heap {
         self.write(addr - HEADER, block);
         self.payload += block - HEADER;
         self.peak_payload = self.peak_payload.max(self.payload);
-        memory.event(Event::HeapMalloc { addr, size });
+        memory.annotate(Event::HeapMalloc { addr, size });
         Ok(addr)
     }
 
@@ -83,7 +83,7 @@ impl Heap {
         let block: u64 = self.read(addr - HEADER);
         self.payload -= block - HEADER;
         self.free.entry(block).or_default().push(addr);
-        memory.event(Event::HeapFree { addr });
+        memory.annotate(Event::HeapFree { addr });
     }
 
     /// Reads at `addr`, an address that the load `after` brought.
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn the_break_is_recorded_before_the_block() {
         let records = recorded(Recording::default(), |memory| {
+            memory.begin(Stage::Run);
             let mut heap = Heap::new(memory);
             heap.malloc(memory, 1 << 20).unwrap();
-            memory.begin(Stage::Run);
         });
         let [
             Record::Event(0, Event::Brk { end: start }),

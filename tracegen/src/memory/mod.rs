@@ -189,6 +189,13 @@ impl Memory {
         }
     }
 
+    /// An annotation on the current CPU, recorded where accesses are.
+    pub fn annotate(&mut self, event: Event) {
+        if self.active {
+            self.event(event);
+        }
+    }
+
     /// Maps `length` bytes of zeroed private memory, as `malloc` does for a large block, and returns
     /// where they are.
     ///

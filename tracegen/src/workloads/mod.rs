@@ -4,10 +4,18 @@
 //! verifies its result. [`open`] starts one as a [`Source`](crate::source::Source); [`registry`] names
 //! them all. A new workload is a file with an [`Entry`] and a line in the registry.
 
+mod bfs;
+mod chase;
+mod gemm;
 mod gups;
+mod kv;
 mod parameter;
 pub mod sample;
+mod sequential;
 mod source;
+mod stream;
+mod uniform;
+mod zipf;
 
 pub use parameter::{Default, Kind, Parameter, Settings, Value};
 pub use source::WorkloadSource;
@@ -16,7 +24,17 @@ use crate::error::TraceError;
 use crate::memory::{Memory, Recording};
 
 /// Every workload.
-static REGISTRY: &[&Entry] = &[&gups::ENTRY];
+static REGISTRY: &[&Entry] = &[
+    &gups::ENTRY,
+    &stream::ENTRY,
+    &chase::ENTRY,
+    &bfs::ENTRY,
+    &gemm::ENTRY,
+    &kv::ENTRY,
+    &sequential::ENTRY,
+    &uniform::ENTRY,
+    &zipf::ENTRY,
+];
 
 /// What every workload has besides its own parameters.
 static COMMON: &[Parameter] = &[
@@ -146,6 +164,11 @@ pub fn registry() -> &'static [&'static Entry] {
     REGISTRY
 }
 
+/// The parameters that every workload has besides its own.
+pub fn common_parameters() -> &'static [Parameter] {
+    COMMON
+}
+
 /// Starts the workload `name` with the given parameters, each spelled as in TOML (`1GiB` and `"1GiB"`,
 /// `10_000_000`, `0.99`, `true`); the rest have their defaults. A later setting of the same parameter
 /// wins.
@@ -244,7 +267,17 @@ pub(crate) mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_records_and_another_one_others() {
-        let small: &[(&str, &[(&str, &str)])] = &[("gups", &[("table", "4KiB")])];
+        let small: &[(&str, &[(&str, &str)])] = &[
+            ("gups", &[("table", "4KiB")]),
+            ("stream", &[("size", "1KiB")]),
+            ("chase", &[("footprint", "4KiB")]),
+            ("bfs", &[("scale", "6")]),
+            ("gemm", &[("n", "8")]),
+            ("kv", &[("keys", "100"), ("operations", "100")]),
+            ("sequential", &[("footprint", "4KiB")]),
+            ("uniform", &[("footprint", "1MiB"), ("reads", "100")]),
+            ("zipf", &[("footprint", "1MiB"), ("reads", "100")]),
+        ];
         assert_eq!(small.len(), registry().len(), "every workload is here");
         for (name, set) in small {
             let with_seed = |seed| fingerprint(name, &[set, &[("seed", seed)][..]].concat());

@@ -95,6 +95,22 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
+    /// The type's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integer { .. } => "integer",
+            Self::Size { .. } => "size",
+            Self::Float { .. } => "float",
+            Self::Boolean => "boolean",
+            Self::Name(_) => "name",
+        }
+    }
+
+    /// The unit of a bare number, where it has one.
+    pub fn unit(self) -> Option<&'static str> {
+        matches!(self, Self::Size { .. }).then_some("bytes")
+    }
+
     /// Reads a value of this kind; `None` if `text` is not one or is out of range.
     fn parse(self, text: &str) -> Option<Value> {
         let text = text.trim();
@@ -265,6 +281,11 @@ impl Settings {
             Some(Value::Name(value)) => Ok(value),
             _ => Err(self.undeclared(name)),
         }
+    }
+
+    /// Whether `name` has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 
     /// The error of a value that does not fit for a reason that its range cannot say.

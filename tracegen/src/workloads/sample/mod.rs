@@ -1,8 +1,23 @@
 //! Random choices whose bytes are the same on every platform and with every version of a library.
 
+mod elementary;
+mod kronecker;
+mod zipf;
+
+pub use kronecker::Kronecker;
+pub use zipf::Zipf;
+
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use xxhash_rust::xxh3::xxh3_128;
+
+/// Mixes 64 bits: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014; Stafford's variant 13).
+#[inline]
+pub fn mix(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
 
 /// A stream of random numbers: PCG XSL-RR 128/64 (O'Neill, Harvey Mudd College HMC-CS-2014-0905),
 /// seeded by the name of whoever draws from it and the user's seed.
@@ -59,7 +74,7 @@ impl Random {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use statrs::distribution::{ChiSquared, ContinuousCDF};
 
     use super::*;
