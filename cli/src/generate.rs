@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::{Map, Value as Json, json};
 use tracegen::batch::Batch;
@@ -26,7 +25,7 @@ const AHEAD: usize = 4;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Run a real algorithm that emits its own accesses, check its result, and write the trace
-#[derive(Debug, Args)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   faultline gen --list
   faultline gen gups -o gups.flt --set table=1GiB --set updates=10_000_000
@@ -35,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 Without -o nothing is written: the algorithm runs and its result is checked. With -o - the trace goes to
 standard output and the result to standard error.")]
-pub struct GenArgs {
+pub struct Args {
     /// The workload; --list names them
     #[arg(required_unless_present = "list")]
     workload: Option<String>,
@@ -70,7 +69,7 @@ fn setting(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// A workload or parameter that does not exist, an output that cannot be written, a failed check.
-pub fn run(args: GenArgs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(name) = &args.workload else {
         match args.format {
             Format::Table => output::print(&list())?,
@@ -78,7 +77,7 @@ pub fn run(args: GenArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let mut set = args.set;
+    let mut set = args.set.clone();
     set.extend(args.seed.map(|seed| ("seed".to_owned(), seed.to_string())));
     let mut source = workloads::open(name, &set, AHEAD)?;
     let mut sink = match &args.output {
@@ -176,8 +175,11 @@ fn result(source: &WorkloadSource) -> String {
 
 /// The result for programs.
 fn result_json(source: &WorkloadSource) -> Json {
-    let parameters: Map<String, Json> =
-        source.settings().iter().map(|(name, value)| (name.to_owned(), value_json(value))).collect();
+    let parameters: Map<String, Json> = source
+        .settings()
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value_json(value)))
+        .collect();
     let facts: Map<String, Json> = source
         .facts()
         .iter()

@@ -1,6 +1,7 @@
 //! `faultline`: the command. It parses, calls the libraries and prints; one file a verb.
 
 mod config;
+mod generate;
 mod input;
 mod machine;
 mod output;
@@ -22,6 +23,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Config(config::Args),
+    Gen(generate::Args),
     Preset(preset::Args),
 }
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: anyhow::Result<ExitCode> = match cli.verb {
         Verb::Config(args) => config::run(&args),
+        Verb::Gen(args) => generate::run(&args),
         Verb::Preset(args) => preset::run(&args),
     };
     result.unwrap_or_else(|error| output::fail(&error))
