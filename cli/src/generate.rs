@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(path) => Some(create(path, &source)?),
         None => None,
     };
-    match drain(&mut source, sink.as_deref_mut()) {
+    match drain(&mut source, &mut sink) {
         Ok(true) => {}
         Ok(false) => return Ok(ExitCode::from(output::INTERRUPTED)),
         Err(TraceError::Io { path, source })
@@ -122,7 +122,10 @@ fn create(path: &Path, source: &WorkloadSource) -> Result<Box<dyn Sink>, TraceEr
 }
 
 /// Moves every record to the sink and completes it; `false` if the user interrupted.
-fn drain(source: &mut WorkloadSource, mut sink: Option<&mut dyn Sink>) -> Result<bool, TraceError> {
+fn drain(
+    source: &mut WorkloadSource,
+    sink: &mut Option<Box<dyn Sink>>,
+) -> Result<bool, TraceError> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     // Where no handler can be set, an interrupt ends the process at once.
@@ -134,7 +137,7 @@ fn drain(source: &mut WorkloadSource, mut sink: Option<&mut dyn Sink>) -> Result
         if interrupted.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        if let Some(sink) = &mut sink {
+        if let Some(sink) = sink {
             sink.write(&batch)?;
         }
         if started.elapsed() > PATIENCE {
@@ -152,7 +155,7 @@ fn drain(source: &mut WorkloadSource, mut sink: Option<&mut dyn Sink>) -> Result
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    if let Some(sink) = &mut sink {
+    if let Some(sink) = sink {
         sink.finish()?;
     }
     Ok(true)
@@ -298,7 +301,7 @@ mod tests {
     fn the_json_has_the_keys_that_scripts_read() {
         let set = [("table".to_owned(), "1KiB".to_owned())];
         let mut source = workloads::open("gups", &set, 0).unwrap();
-        assert!(drain(&mut source, None).unwrap());
+        assert!(drain(&mut source, &mut None).unwrap());
         let json = result_json(&source);
         let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["check", "facts", "parameters", "records", "workload"]);

@@ -75,7 +75,6 @@ impl Workload for Uniform {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::workloads::sample::tests::chi_square;
     use crate::workloads::tests::{fingerprint, run};
 
