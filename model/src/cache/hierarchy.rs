@@ -1,5 +1,6 @@
 //! The caches of a CPU: for each stream, those that serve it, level by level.
 
+use super::chain::{chain, check_lower, check_place, walk_entry};
 use super::level::CacheLevel;
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
@@ -212,88 +213,248 @@ impl CacheHierarchy {
     }
 }
 
-/// Checks the name and level of a cache among the others.
-fn check_place(list: &[Cache], place: usize) -> Result<(), InvalidSetting> {
-    let cache = &list[place];
-    let key = |field| format!("cache.{}.{field}", cache.name);
-    if cache.name.is_empty() {
-        return Err(InvalidSetting::new(format!("cache.{place}.name"), "a cache needs a name"));
-    }
-    if cache.name == "memory" {
-        return Err(InvalidSetting::new(key("name"), "\"memory\" stands for memory itself"));
-    }
-    if list[..place].iter().any(|other| other.name == cache.name) {
-        return Err(InvalidSetting::new(key("name"), "two caches have this name"));
-    }
-    if cache.level == 0 {
-        return Err(InvalidSetting::new(key("level"), "levels start at 1"));
-    }
-    if cache.serves.is_empty() {
-        return Err(InvalidSetting::new(key("serves"), "a cache serves at least one stream"));
-    }
-    if cache.level > 1 && !list.iter().any(|other| other.level == cache.level - 1) {
-        let message = format!("there is no cache of level {} above it", cache.level - 1);
-        return Err(InvalidSetting::new(key("level"), message));
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
 
-/// The caches of a stream by level.
-fn chain(list: &[Cache], stream: Stream) -> Result<Vec<u8>, InvalidSetting> {
-    let mut members: Vec<usize> =
-        (0..list.len()).filter(|k| list[*k].serves.contains(&stream)).collect();
-    members.sort_by_key(|k| list[*k].level);
-    for pair in members.windows(2) {
-        let (one, other) = (&list[pair[0]], &list[pair[1]]);
-        if one.level == other.level {
-            let message =
-                format!("`{}` is of level {} too and serves the same", one.name, one.level);
-            return Err(InvalidSetting::new(format!("cache.{}.level", other.name), message));
+    use super::*;
+    use crate::cache::settings::{Indexing, Write};
+    use crate::mmu::settings::Ways;
+    use crate::units::ByteSize;
+    use proptest::prelude::*;
+
+    fn cache(name: &str, level: u8, serves: &[Stream], lines: u64, ways: u32, line: u64) -> Cache {
+        Cache {
+            name: name.to_owned(),
+            level,
+            serves: serves.to_vec(),
+            size: ByteSize(lines * line),
+            ways: Ways::Number(ways),
+            line: ByteSize(line),
+            latency: None,
+            replacement: Default::default(),
+            indexing: Indexing::Pipt,
+            mshrs: 8,
+            write: Write::Back,
+            prefetcher: Default::default(),
         }
     }
-    // There are at most 254 caches.
-    Ok(members.into_iter().map(|k| k as u8).collect())
-}
 
-/// Checks what lies below `upper` on its chain, `other` being the other stream's chain.
-fn check_lower(
-    list: &[Cache],
-    upper: u8,
-    lower: Option<u8>,
-    other: &[u8],
-) -> Result<(), InvalidSetting> {
-    let Some(lower) = lower else { return Ok(()) };
-    let (above, below) = (&list[usize::from(upper)], &list[usize::from(lower)]);
-    if below.line.0 < above.line.0 {
-        let message = format!(
-            "lines of {} are smaller than those of `{}` above it, {}",
-            below.line, above.name, above.line
-        );
-        return Err(InvalidSetting::new(format!("cache.{}.line", below.name), message));
-    }
-    if other.contains(&upper) && !other.contains(&lower) {
-        let message = format!("`{}` above it serves both streams, so it must too", above.name);
-        return Err(InvalidSetting::new(format!("cache.{}.serves", below.name), message));
-    }
-    Ok(())
-}
+    const DATA: &[Stream] = &[Stream::Data];
+    const INSTRUCTION: &[Stream] = &[Stream::Instruction];
+    const BOTH: &[Stream] = &[Stream::Data, Stream::Instruction];
 
-/// Where on the data chain page-table reads enter.
-fn walk_entry(
-    list: &[Cache],
-    data: &[u8],
-    entry_level: Option<&str>,
-) -> Result<usize, InvalidSetting> {
-    match entry_level {
-        None => Ok(0),
-        Some("memory") => Ok(data.len()),
-        Some(name) => {
-            let names: Vec<_> = data.iter().map(|k| list[usize::from(*k)].name.as_str()).collect();
-            names.iter().position(|known| *known == name).ok_or_else(|| {
-                let known = names.iter().fold("memory".to_owned(), |all, name| all + ", " + name);
-                let message = format!("`{name}` is no data cache; expected one of {known}");
-                InvalidSetting::new("mmu.walker.entry_level", message)
-            })
+    /// Split first levels, unified second and third ones; the third has larger lines.
+    fn three_levels() -> [Cache; 4] {
+        [
+            cache("l1i", 1, INSTRUCTION, 2, 1, 64),
+            cache("l1d", 1, DATA, 4, 2, 64),
+            cache("l2", 2, BOTH, 6, 2, 64),
+            cache("l3", 3, BOTH, 8, 4, 128),
+        ]
+    }
+
+    fn build(list: &[Cache], entry: Option<&str>) -> Result<CacheHierarchy, InvalidSetting> {
+        CacheHierarchy::new(list, entry, Some(PageShift(12)), 40, 0)
+    }
+
+    /// A cache as a map from line to (time of last use, dirty).
+    struct Naive {
+        line: u64,
+        sets: u64,
+        ways: usize,
+        lines: BTreeMap<u64, (u64, bool)>,
+        evictions: u64,
+        writebacks: u64,
+    }
+
+    /// The same rules over maps, level by level in recursion.
+    struct NaiveHierarchy {
+        caches: Vec<Naive>,
+        clock: u64,
+        memory: Vec<u64>,
+    }
+
+    impl NaiveHierarchy {
+        fn below(chain: &[usize]) -> &[usize] {
+            &chain[1..]
         }
+
+        /// The level that had the line, as an index in the configuration, where one had it.
+        fn read(&mut self, chain: &[usize], addr: u64, write: bool) -> Option<usize> {
+            let index = *chain.first()?;
+            self.clock += 1;
+            let cache = &mut self.caches[index];
+            if let Some(line) = cache.lines.get_mut(&(addr / cache.line)) {
+                *line = (self.clock, line.1 || write);
+                return Some(index);
+            }
+            let from = self.read(Self::below(chain), addr, false);
+            self.allocate(chain, addr, write);
+            from
+        }
+
+        fn allocate(&mut self, chain: &[usize], addr: u64, dirty: bool) {
+            self.clock += 1;
+            let cache = &mut self.caches[chain[0]];
+            let number = addr / cache.line;
+            let rivals =
+                cache.lines.iter().filter(|(line, _)| **line % cache.sets == number % cache.sets);
+            let rivals: Vec<_> =
+                rivals.map(|(line, (used, dirty))| (*used, *line, *dirty)).collect();
+            let victim = rivals.iter().min().filter(|_| rivals.len() == cache.ways).copied();
+            if let Some((_, line, _)) = victim {
+                cache.lines.remove(&line);
+                cache.evictions += 1;
+            }
+            cache.lines.insert(number, (self.clock, dirty));
+            if let Some((_, line, true)) = victim {
+                cache.writebacks += 1;
+                let addr = line * cache.line;
+                self.write_back(Self::below(chain), addr);
+            }
+        }
+
+        fn write_back(&mut self, chain: &[usize], addr: u64) {
+            let Some(index) = chain.first() else { return self.memory.push(addr) };
+            let cache = &mut self.caches[*index];
+            match cache.lines.get_mut(&(addr / cache.line)) {
+                Some(line) => line.1 = true,
+                None => self.allocate(chain, addr, true),
+            }
+        }
+    }
+
+    fn compare(list: &[Cache], entry: usize, trace: &[(u8, u64)]) {
+        let data: Vec<usize> =
+            (0..list.len()).filter(|k| list[*k].serves.contains(&Stream::Data)).collect();
+        let code: Vec<usize> =
+            (0..list.len()).filter(|k| list[*k].serves.contains(&Stream::Instruction)).collect();
+        let name = data.get(entry).map_or("memory", |k| &list[*k].name);
+        let mut fast = build(list, Some(name)).unwrap();
+        let caches = list.iter().map(|cache| {
+            let lines = cache.size.0 / cache.line.0;
+            let ways = u64::from(cache.ways.of(lines as u32));
+            let (line, sets) = (cache.line.0, lines / ways);
+            Naive {
+                line,
+                sets,
+                ways: ways as usize,
+                lines: BTreeMap::new(),
+                evictions: 0,
+                writebacks: 0,
+            }
+        });
+        let mut naive = NaiveHierarchy { caches: caches.collect(), clock: 0, memory: Vec::new() };
+        let mut memory = Vec::new();
+        for (kind, addr) in trace {
+            let at = PhysAddr(*addr);
+            let walk = &data[entry.min(data.len())..];
+            let (got, expected) = match kind {
+                0 => (
+                    fast.access(Stream::Instruction, at, false, &mut memory),
+                    naive.read(&code, *addr, false),
+                ),
+                1 => (fast.walk_read(at, &mut memory), naive.read(walk, *addr, false)),
+                2 => {
+                    let expected = naive.read(&data, *addr, true);
+                    if fast.first_level_hit(Stream::Data, at, true) {
+                        (fast.chain(Stream::Data)[0], expected)
+                    } else {
+                        (fast.access(Stream::Data, at, true, &mut memory), expected)
+                    }
+                }
+                3 => {
+                    let got = fast.table_write(at, &mut memory);
+                    let there = walk.first().filter(|k| {
+                        let cache = &mut naive.caches[**k];
+                        let line = cache.lines.get_mut(&(addr / cache.line));
+                        line.map(|line| line.1 = true).is_some()
+                    });
+                    (got, there.copied().or_else(|| naive.read(walk, *addr, true)))
+                }
+                _ => (
+                    fast.access(Stream::Data, at, false, &mut memory),
+                    naive.read(&data, *addr, false),
+                ),
+            };
+            assert_eq!(got, expected.map_or(MEMORY, |k| k as u8));
+        }
+        let written: Vec<u64> = memory.iter().map(|reference| reference.addr.0).collect();
+        assert_eq!(written, naive.memory);
+        for (level, naive) in fast.levels().iter().zip(&naive.caches) {
+            let counters = level.counters();
+            assert_eq!(
+                (counters.evictions, counters.writebacks),
+                (naive.evictions, naive.writebacks)
+            );
+            for (line, (_, dirty)) in &naive.lines {
+                assert_eq!(
+                    level.probe(PhysAddr(line * naive.line)),
+                    Some(*dirty),
+                    "{}",
+                    level.name()
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn levels_are_maps_in_a_row(
+            levels in 0usize..=4,
+            entry in 0usize..4,
+            trace in prop::collection::vec((0u8..8, (0u64..64).prop_map(|line| line * 32)), 1..400),
+        ) {
+            compare(&three_levels()[..levels], entry, &trace);
+        }
+    }
+
+    /// Direct-mapped, one line each. A store to A and a load of B push dirty A into level 2, where B
+    /// has displaced it: it is put in again and displaces B. A load of C then writes A on to memory.
+    #[test]
+    fn a_dirty_victim_sinks_to_memory() {
+        let list = [cache("l1", 1, BOTH, 1, 1, 64), cache("l2", 2, BOTH, 1, 1, 64)];
+        let mut caches = build(&list, None).unwrap();
+        let mut memory = Vec::new();
+        assert_eq!(caches.access(Stream::Data, PhysAddr(0x000), true, &mut memory), MEMORY);
+        assert_eq!(caches.access(Stream::Data, PhysAddr(0x100), false, &mut memory), MEMORY);
+        assert!(memory.is_empty());
+        assert_eq!(caches.levels()[1].probe(PhysAddr(0)), Some(true));
+        assert_eq!(caches.access(Stream::Data, PhysAddr(0x200), false, &mut memory), MEMORY);
+        let kind = ReferenceKind::Writeback;
+        assert_eq!(memory, [Reference { addr: PhysAddr(0), kind, served: MEMORY }]);
+        let counters: Vec<_> = caches.levels().iter().map(|level| level.counters()).collect();
+        assert_eq!((counters[0].evictions, counters[0].writebacks), (2, 1));
+        assert_eq!((counters[1].evictions, counters[1].writebacks), (3, 1));
+        assert_eq!((counters[1].hits, counters[1].misses), (0, 3));
+    }
+
+    #[test]
+    fn page_table_reads_are_counted_apart() {
+        let mut caches = build(&three_levels(), Some("l2")).unwrap();
+        let mut memory = Vec::new();
+        assert_eq!(caches.walk_read(PhysAddr(0), &mut memory), MEMORY);
+        assert_eq!(caches.walk_read(PhysAddr(8), &mut memory), 2);
+        assert_eq!(caches.table_write(PhysAddr(8), &mut memory), 2);
+        assert_eq!(caches.levels()[2].probe(PhysAddr(0)), Some(true));
+        assert_eq!(caches.levels()[1].probe(PhysAddr(0)), None);
+        let counters = caches.levels()[2].counters();
+        assert_eq!((counters.walk_hits, counters.walk_misses, counters.walk_writes), (1, 1, 1));
+        assert_eq!((counters.hits, counters.misses), (0, 0));
+        assert!(build(&three_levels(), Some("memory")).unwrap().walk_chain().is_empty());
+    }
+
+    #[test]
+    fn impossible_machines_name_the_key() {
+        let message = |list: &[Cache]| build(list, None).unwrap_err().to_string();
+        let l1 = || cache("l1", 1, BOTH, 8, 2, 64);
+        assert!(message(&[l1(), l1()]).starts_with("`cache.l1.name`"));
+        assert!(message(&[l1(), cache("x", 1, DATA, 8, 2, 64)]).starts_with("`cache.x.level`"));
+        assert!(message(&[l1(), cache("l3", 3, BOTH, 8, 2, 64)]).contains("no cache of level 2"));
+        assert!(message(&[l1(), cache("l2", 2, BOTH, 8, 2, 32)]).starts_with("`cache.l2.line`"));
+        assert!(message(&[l1(), cache("l2", 2, DATA, 8, 2, 64)]).starts_with("`cache.l2.serves`"));
+        let error = build(&three_levels(), Some("l1i")).unwrap_err().to_string();
+        assert!(error.contains("memory, l1d, l2, l3"), "{error}");
     }
 }

@@ -234,3 +234,91 @@ impl CacheLevel {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::settings::{Indexing, Stream, Write};
+    use crate::mmu::settings::Ways;
+
+    fn settings(size: u64, ways: u32, line: u64) -> settings::Cache {
+        settings::Cache {
+            name: "l1d".to_owned(),
+            level: 1,
+            serves: Stream::both(),
+            size: ByteSize(size),
+            ways: Ways::Number(ways),
+            line: ByteSize(line),
+            latency: None,
+            replacement: Default::default(),
+            indexing: Indexing::Pipt,
+            mshrs: 8,
+            write: Write::Back,
+            prefetcher: Default::default(),
+        }
+    }
+
+    /// CS:APP's simple memory system: 16 direct-mapped lines of 4 bytes; PA 0x354 is in set 5 with tag
+    /// 0x0D, PA 0xA20 in set 8 with tag 0x28 (FACTS).
+    #[test]
+    fn the_simple_memory_systems_cache() {
+        let mut cache = CacheLevel::new(&settings(64, 1, 4), None, 12, 0).unwrap();
+        assert_eq!(cache.locate(PhysAddr(0x354)), (5, 0x0d));
+        assert_eq!(cache.locate(PhysAddr(0xa20)), (8, 0x28));
+        assert_eq!(cache.place(5, 0, 0x0d), Ok(PhysAddr(0x354)));
+        assert!(cache.lookup(PhysAddr(0x357), false));
+        assert!(!cache.lookup(PhysAddr(0xa20), false));
+    }
+
+    /// CS:APP section 6.4.3: x and y of 32 bytes each, 2 sets of 16-byte lines: x[k] and y[k] map to the
+    /// same set and every reference of a dot product conflicts; padded by a line, only the first of each
+    /// four misses.
+    #[test]
+    fn the_dot_product_thrashes_until_it_is_padded() {
+        for (y, misses) in [(32u64, 16), (48, 4)] {
+            let mut cache = CacheLevel::new(&settings(32, 1, 16), None, 12, 0).unwrap();
+            let references = (0..8u64).flat_map(|k| [4 * k, y + 4 * k]);
+            let missed = references.filter(|addr| {
+                let hit = cache.lookup(PhysAddr(*addr), false);
+                if !hit {
+                    cache.fill(PhysAddr(*addr), false);
+                }
+                !hit
+            });
+            assert_eq!(missed.count(), misses);
+        }
+    }
+
+    #[test]
+    fn a_victim_is_dirty_if_it_was_written() {
+        let mut cache = CacheLevel::new(&settings(128, 1, 64), None, 40, 0).unwrap();
+        assert_eq!(cache.fill(PhysAddr(0x40), false), None);
+        assert!(cache.lookup(PhysAddr(0x7f), true));
+        let victim = cache.fill(PhysAddr(0x10c0), false);
+        assert_eq!(victim, Some(Victim { addr: PhysAddr(0x40), dirty: true }));
+        assert!(cache.mark_dirty(PhysAddr(0x10c0)));
+        assert_eq!(cache.invalidate(PhysAddr(0x10c0)), Some(true));
+        assert_eq!((cache.counters().evictions, cache.counters().writebacks), (1, 1));
+    }
+
+    #[test]
+    fn impossible_geometry_names_the_key() {
+        let error = |settings: &settings::Cache| {
+            CacheLevel::new(settings, Some(PageShift(12)), 40, 0).unwrap_err().to_string()
+        };
+        assert!(error(&settings(1000, 4, 64)).starts_with("`cache.l1d.size`"));
+        assert!(error(&settings(64 * 10, 4, 64)).contains("nearest is 512B"));
+        assert!(error(&settings(0, 4, 64)).starts_with("`cache.l1d.size`"));
+        assert!(error(&settings(u64::MAX, 4, 64)).starts_with("`cache.l1d.size`"));
+        assert!(error(&settings(4096, 4, 48)).starts_with("`cache.l1d.line`"));
+        assert!(error(&settings(4096, 4, 1)).starts_with("`cache.l1d.line`"));
+        assert!(error(&settings(4096, 4, 128 << 10)).starts_with("`cache.l1d.line`"));
+        assert!(error(&settings(4096, 65, 64)).starts_with("`cache.l1d.ways`"));
+        let vipt = settings::Cache { indexing: Indexing::Vipt, ..settings(32 << 10, 4, 64) };
+        assert!(error(&vipt).starts_with("`cache.l1d.indexing`"));
+        assert!(error(&vipt).contains("8KiB") && error(&vipt).contains("4KiB"));
+        let alias_free = settings::Cache { ways: Ways::Number(8), ..vipt };
+        assert!(CacheLevel::new(&alias_free, Some(PageShift(12)), 40, 0).is_ok());
+        assert!(CacheLevel::new(&settings(3 * 64, 1, 64), None, 40, 0).is_ok(), "three sets");
+    }
+}

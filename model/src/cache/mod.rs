@@ -1,5 +1,6 @@
 //! Cache levels and the hierarchy that they form.
 
+mod chain;
 pub mod hierarchy;
 pub mod level;
 pub mod settings;

@@ -301,3 +301,134 @@ fn chains(
     };
     sizes.iter().map(chain_of).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Pfn;
+    use crate::mmu::settings::{Mmu, Ways};
+
+    const PAGE: PageShift = PageShift(12);
+    const HUGE: PageShift = PageShift(21);
+    const GIANT: PageShift = PageShift(30);
+    const ASID: Asid = Asid(3);
+
+    fn tlb(name: &str, level: u8, entries: u32, pages: Option<&[PageShift]>) -> settings::Tlb {
+        settings::Tlb {
+            name: name.to_owned(),
+            level,
+            serves: Stream::both(),
+            pages: pages.map(|pages| pages.iter().map(|size| ByteSize(size.bytes())).collect()),
+            entries,
+            ways: Ways::Full,
+            latency: None,
+            replacement: Default::default(),
+        }
+    }
+
+    fn build(tlbs: &[settings::Tlb]) -> Result<TlbHierarchy, InvalidSetting> {
+        let settings = Mmu { tlb: tlbs.to_vec(), ..Mmu::default() };
+        TlbHierarchy::new(&settings, &[PAGE, HUGE, GIANT], 48, 0)
+    }
+
+    fn skylake() -> TlbHierarchy {
+        build(&[
+            tlb("dtlb", 1, 2, Some(&[PAGE])),
+            tlb("dtlb-2m", 1, 2, Some(&[HUGE])),
+            tlb("stlb", 2, 4, Some(&[PAGE, HUGE])),
+            tlb("dtlb-1g", 1, 2, Some(&[GIANT])),
+        ])
+        .unwrap()
+    }
+
+    fn entry(pfn: u64) -> TlbEntry {
+        TlbEntry { pfn: Pfn(pfn), ..TlbEntry::default() }
+    }
+
+    /// As the function half does it: look up, or walk, count and fill.
+    fn access(tlbs: &mut TlbHierarchy, page: u64, size: PageShift) -> u8 {
+        let addr = VirtAddr(page << size.0);
+        if let Some(found) = tlbs.lookup(Stream::Data, ASID, addr) {
+            assert_eq!((found.entry, found.size), (entry(page), size));
+            return found.tlb;
+        }
+        tlbs.count_miss(Stream::Data, size);
+        tlbs.fill(Stream::Data, ASID, addr, size, entry(page));
+        WALKED
+    }
+
+    fn counts(tlbs: &TlbHierarchy) -> Vec<(u64, u64)> {
+        tlbs.tlbs().iter().map(|tlb| (tlb.counters().hits, tlb.counters().misses)).collect()
+    }
+
+    #[test]
+    fn an_access_counts_where_its_page_size_is_held() {
+        let mut tlbs = skylake();
+        let served: Vec<u8> = [1, 2, 3, 3, 1].iter().map(|k| access(&mut tlbs, *k, PAGE)).collect();
+        assert_eq!(served, [WALKED, WALKED, WALKED, 0, 2]);
+        assert_eq!(counts(&tlbs), [(1, 4), (0, 0), (1, 3), (0, 0)]);
+        assert_eq!(access(&mut tlbs, 64, HUGE), WALKED);
+        assert_eq!(access(&mut tlbs, 64, HUGE), 1);
+        assert_eq!(counts(&tlbs), [(1, 4), (1, 1), (1, 4), (0, 0)]);
+        assert_eq!((access(&mut tlbs, 9, GIANT), access(&mut tlbs, 9, GIANT)), (WALKED, 3));
+        assert_eq!(counts(&tlbs), [(1, 4), (1, 1), (1, 4), (1, 1)]);
+    }
+
+    /// Level 2 sees what level 1 missed: a second sweep over four pages misses the two entries of level
+    /// 1 (LRU, cyclic) and hits the four of level 2.
+    #[test]
+    fn level_2_has_what_level_1_displaced() {
+        let mut tlbs = skylake();
+        (0..4).for_each(|k| assert_eq!(access(&mut tlbs, k, PAGE), WALKED));
+        (0..4).for_each(|k| assert_eq!(access(&mut tlbs, k, PAGE), 2));
+        assert_eq!(counts(&tlbs)[..3], [(0, 8), (0, 0), (4, 4)]);
+        assert_eq!(tlbs.tlbs()[0].counters().evictions, 6);
+    }
+
+    #[test]
+    fn changes_reach_every_level() {
+        let mut tlbs = skylake();
+        let addr = VirtAddr(7 << 12);
+        access(&mut tlbs, 7, PAGE);
+        tlbs.update(ASID, addr, PAGE, |entry| entry.dirty = true);
+        let dirty = |tlb: usize, tlbs: &TlbHierarchy| {
+            tlbs.tlbs()[tlb].probe(ASID, PAGE.page_of(addr), PAGE).map(|entry| entry.dirty)
+        };
+        assert_eq!((dirty(0, &tlbs), dirty(2, &tlbs)), (Some(true), Some(true)));
+        assert_eq!(tlbs.invalidate_page(ASID, addr, PAGE), 2);
+        assert_eq!(tlbs.probe(Stream::Data, ASID, addr), None);
+        assert_eq!(tlbs.invalidate_page(ASID, addr, PAGE), 0);
+    }
+
+    #[test]
+    fn a_probe_changes_nothing() {
+        let mut tlbs = skylake();
+        (0..3).for_each(|k| assert_eq!(access(&mut tlbs, k, PAGE), WALKED));
+        let before = counts(&tlbs);
+        let found = tlbs.probe(Stream::Data, ASID, VirtAddr(0x0123));
+        assert_eq!(found, Some(Found { tlb: 2, size: PAGE, entry: entry(0) }));
+        assert_eq!(counts(&tlbs), before);
+        // Had page 0 been filled into level 1, page 1 would have been displaced.
+        assert_eq!(access(&mut tlbs, 1, PAGE), 0);
+    }
+
+    #[test]
+    fn impossible_machines_name_the_key() {
+        let message = |tlbs: &[settings::Tlb]| build(tlbs).unwrap_err().to_string();
+        let one = || tlb("dtlb", 1, 4, None);
+        assert!(message(&[one(), one()]).starts_with("`mmu.tlb.dtlb.name`"));
+        assert!(
+            message(&[one(), tlb("other", 1, 4, Some(&[HUGE]))])
+                .starts_with("`mmu.tlb.other.level`")
+        );
+        assert!(message(&[one(), tlb("stlb", 3, 4, None)]).contains("no TLB of level 2"));
+        assert!(message(&[tlb("stlb", 0, 4, None)]).contains("start at 1"));
+        let odd = message(&[tlb("dtlb", 1, 4, Some(&[PageShift(16)]))]);
+        assert!(
+            odd.starts_with("`mmu.tlb.dtlb.pages`") && odd.contains("4KiB, 2MiB, 1GiB"),
+            "{odd}"
+        );
+        assert!(message(&[tlb("dtlb", 1, 4, Some(&[]))]).contains("at least one page size"));
+        assert!(build(&[]).is_ok_and(|tlbs| !tlbs.serves(Stream::Data)));
+    }
+}

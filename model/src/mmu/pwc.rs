@@ -173,3 +173,67 @@ impl PagingStructureCaches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mmu::settings::{Mmu, Pwc, Ways};
+    use crate::statistics::Value;
+
+    const SPANS: [u8; 4] = [12, 21, 30, 39];
+
+    fn pwc(level: u8) -> Pwc {
+        let replacement = Default::default();
+        Pwc { level, entries: 4, ways: Ways::Full, latency: None, replacement }
+    }
+
+    fn caches(levels: &[u8]) -> Result<PagingStructureCaches, InvalidSetting> {
+        let settings =
+            Mmu { pwc: levels.iter().map(|level| pwc(*level)).collect(), ..Mmu::default() };
+        PagingStructureCaches::new(&settings, &SPANS, 48, 0)
+    }
+
+    /// By hand: after a whole walk, the same 2 MiB region starts at its leaf table, the same 1 GiB one
+    /// at its table of level 2, and another 512 GiB one at the root.
+    #[test]
+    fn the_deepest_entry_counts() {
+        let mut caches = caches(&[3, 2]).unwrap();
+        let asid = Asid(1);
+        let at = |gib: u64, mib: u64, kib: u64| VirtAddr((gib << 30) + (mib << 20) + (kib << 10));
+        assert_eq!(caches.lookup(asid, at(0, 0, 0)), None);
+        for (level, table) in [(4, 0x1000), (3, 0x2000), (2, 0x3000)] {
+            caches.fill(asid, at(0, 0, 0), level, PhysAddr(table));
+        }
+        let leaf = Some(Start { level: 2, table: PhysAddr(0x3000) });
+        let middle = Some(Start { level: 3, table: PhysAddr(0x2000) });
+        assert_eq!(caches.lookup(asid, at(0, 0, 8)), leaf);
+        assert_eq!(caches.lookup(asid, at(0, 2, 0)), middle);
+        assert_eq!(caches.lookup(asid, at(1, 0, 0)), None);
+        assert_eq!(caches.lookup(Asid(2), at(0, 0, 0)), None);
+        let mut statistics = Statistics::default();
+        caches.report(&mut statistics);
+        let count = |name| statistics.get(name);
+        assert_eq!(
+            (count("pwc.2.hits"), count("pwc.2.misses")),
+            (Some(Value::Count(1)), Some(Value::Count(4)))
+        );
+        assert_eq!(
+            (count("pwc.3.hits"), count("pwc.3.misses")),
+            (Some(Value::Count(1)), Some(Value::Count(3)))
+        );
+        caches.invalidate(asid, at(0, 0, 0), 2);
+        assert_eq!(caches.probe(asid, at(0, 0, 8)), middle);
+        caches.flush_asid(asid);
+        assert_eq!(caches.probe(asid, at(0, 0, 8)), None);
+    }
+
+    #[test]
+    fn impossible_levels_are_refused() {
+        let message = |levels: &[u8]| caches(levels).unwrap_err().to_string();
+        assert!(message(&[1]).contains("from 2 to 4"), "{}", message(&[1]));
+        assert!(message(&[5]).starts_with("`mmu.pwc.0.level`"));
+        assert!(message(&[2, 2]).starts_with("`mmu.pwc.1.level`"));
+        let settings = Mmu { pwc: vec![pwc(2)], ..Mmu::default() };
+        assert!(PagingStructureCaches::new(&settings, &[12], 32, 0).is_err());
+    }
+}

@@ -233,3 +233,99 @@ impl Tlb {
         statistics.real(format!("{name}.mpki"), "1/ki", "Misses per 1000 instructions", mpki);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mmu::settings::Ways;
+    use crate::statistics::Value;
+
+    const PAGE: PageShift = PageShift(12);
+    const HUGE: PageShift = PageShift(21);
+
+    fn settings(entries: u32, ways: Ways) -> settings::Tlb {
+        settings::Tlb {
+            name: "dtlb".to_owned(),
+            level: 1,
+            serves: crate::cache::settings::Stream::both(),
+            pages: None,
+            entries,
+            ways,
+            latency: None,
+            replacement: Default::default(),
+        }
+    }
+
+    fn tlb(entries: u32, ways: u32) -> Tlb {
+        let settings = settings(entries, Ways::Number(ways));
+        Tlb::new(&settings, &[PAGE, HUGE], 48, 4096, 0).unwrap()
+    }
+
+    fn entry(pfn: u64) -> TlbEntry {
+        TlbEntry { pfn: Pfn(pfn), ..TlbEntry::default() }
+    }
+
+    /// CS:APP's simple memory system: 16 entries, 4 ways; VPN 0x0F is in set 3 with tag 3.
+    #[test]
+    fn the_simple_memory_systems_tlb() {
+        let mut tlb = tlb(16, 4);
+        assert_eq!(tlb.locate(Vpn(0x0f)), (3, 3));
+        tlb.place((3, 1), 3, Asid(0), PAGE, entry(0x0d)).unwrap();
+        assert_eq!(tlb.lookup(Asid(0), Vpn(0x0f), PAGE).copied(), Some(entry(0x0d)));
+    }
+
+    #[test]
+    fn address_space_and_size_are_part_of_the_tag() {
+        let mut tlb = tlb(64, 4);
+        tlb.fill(Asid(1), Vpn(5), PAGE, entry(1));
+        tlb.fill(Asid(2), Vpn(5), PAGE, entry(2));
+        tlb.fill(Asid(1), Vpn(5), HUGE, entry(3));
+        let pfn = |tlb: &Tlb, asid, size| tlb.probe(Asid(asid), Vpn(5), size).map(|e| e.pfn.0);
+        assert_eq!(
+            (pfn(&tlb, 1, PAGE), pfn(&tlb, 2, PAGE), pfn(&tlb, 1, HUGE)),
+            (Some(1), Some(2), Some(3))
+        );
+        assert_eq!(pfn(&tlb, 2, HUGE), None);
+        assert!(tlb.invalidate_page(Asid(1), Vpn(5), HUGE));
+        assert!(!tlb.invalidate_page(Asid(1), Vpn(5), HUGE));
+        assert_eq!(pfn(&tlb, 1, PAGE), Some(1));
+        tlb.flush_asid(Asid(1));
+        assert_eq!((pfn(&tlb, 1, PAGE), pfn(&tlb, 2, PAGE)), (None, Some(2)));
+        tlb.flush();
+        assert_eq!(pfn(&tlb, 2, PAGE), None);
+        let counters = tlb.counters();
+        assert_eq!((counters.shootdowns, counters.flushes, counters.evictions), (1, 2, 0));
+    }
+
+    #[test]
+    fn statistics_have_the_tlbs_name() {
+        let mut tlb = tlb(4, 4);
+        for page in 0..6 {
+            if tlb.lookup(Asid(0), Vpn(page), PAGE).is_none() {
+                tlb.count_miss();
+                tlb.fill(Asid(0), Vpn(page), PAGE, entry(page));
+            }
+        }
+        assert!(tlb.lookup(Asid(0), Vpn(5), PAGE).is_some());
+        let mut statistics = Statistics::default();
+        tlb.report(&mut statistics, 2000);
+        let count = |name: &str| statistics.get(&format!("dtlb.{name}"));
+        assert_eq!(count("accesses"), Some(Value::Count(7)));
+        assert_eq!(count("hits"), Some(Value::Count(1)));
+        assert_eq!(count("misses"), Some(Value::Count(6)));
+        assert_eq!(count("evictions"), Some(Value::Count(2)));
+        assert_eq!(count("mpki"), Some(Value::Real(3.0)));
+    }
+
+    #[test]
+    fn impossible_geometry_names_the_key() {
+        let error = |entries, ways| {
+            Tlb::new(&settings(entries, ways), &[PAGE], 48, 0, 0).unwrap_err().to_string()
+        };
+        assert!(error(100, Ways::Number(12)).starts_with("`mmu.tlb.dtlb.entries`: 100 entries"));
+        assert!(error(100, Ways::Number(12)).contains("96 and 108"));
+        assert!(error(0, Ways::Full).starts_with("`mmu.tlb.dtlb.entries`"));
+        assert!(error(u32::MAX, Ways::Full).starts_with("`mmu.tlb.dtlb.entries`"));
+        assert!(error(4, Ways::Number(8)).starts_with("`mmu.tlb.dtlb.ways`"));
+    }
+}

@@ -1,8 +1,9 @@
 //! A set-associative array: tags that are compared together, a value beside each.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 
+use super::tag::{Multiply, Tag, position};
 use super::{Replacement, SetIndex, Shape};
 
 /// Sets of more ways than this are searched through an index instead of tag by tag.
@@ -28,6 +29,13 @@ pub struct Geometry {
     pub number_bits: u32,
     /// Every context is below 2^`context_bits`; at most 32.
     pub context_bits: u32,
+}
+
+impl Geometry {
+    /// The largest number that a key has.
+    fn largest(self) -> u64 {
+        u64::MAX >> (64 - self.number_bits.clamp(1, 64))
+    }
 }
 
 /// What a fill displaced.
@@ -82,67 +90,6 @@ pub enum PlaceError {
     },
 }
 
-/// A tag as it is stored: never [`Default`], which stands for an empty way.
-pub trait Tag: Copy + Eq + Hash + Default {
-    /// How many bits of tag and context fit.
-    const BITS: u32;
-    /// The stored form of `tag` and `context`.
-    fn pack(tag: u64, context: u32, context_bits: u32) -> Self;
-    /// What [`pack`](Self::pack) was given.
-    fn unpack(self, context_bits: u32) -> (u64, u32);
-}
-
-macro_rules! tag {
-    ($word:ty) => {
-        impl Tag for $word {
-            const BITS: u32 = <$word>::BITS - 1;
-            #[inline]
-            fn pack(tag: u64, context: u32, context_bits: u32) -> Self {
-                let tag = (tag as $word).wrapping_shl(context_bits);
-                (tag | context as $word).wrapping_add(1)
-            }
-            #[inline]
-            fn unpack(self, context_bits: u32) -> (u64, u32) {
-                let packed = self.wrapping_sub(1);
-                let tag = packed.wrapping_shr(context_bits) as u64;
-                (tag, (packed & ((1 as $word) << context_bits).wrapping_sub(1)) as u32)
-            }
-        }
-    };
-}
-tag!(u32);
-tag!(u64);
-tag!(u128);
-
-/// A hasher for numbers: one multiplication a word. Where it puts a number shows nowhere, as the index
-/// is never iterated over.
-#[derive(Default)]
-struct Multiply(u64);
-
-impl Hasher for Multiply {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-    #[inline]
-    fn write_u64(&mut self, word: u64) {
-        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
-        self.0 = (product >> 64) as u64 ^ product as u64;
-    }
-    fn write_u128(&mut self, word: u128) {
-        self.write_u64(word as u64);
-        self.write_u64((word >> 64) as u64);
-    }
-    fn write_usize(&mut self, word: usize) {
-        self.write_u64(word as u64);
-    }
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 type Index<T> = HashMap<(usize, T), usize, BuildHasherDefault<Multiply>>;
 
 /// A set-associative array of values `V` under policy `P`, with tags stored as `T`.
@@ -151,6 +98,8 @@ type Index<T> = HashMap<(usize, T), usize, BuildHasherDefault<Multiply>>;
 #[derive(Debug, Clone)]
 pub struct Array<T, V, P> {
     index: SetIndex,
+    /// The largest number that a key has.
+    largest: u64,
     context_bits: u32,
     ways: usize,
     /// Tags a set: the ways, padded with empty ones to what is compared at once.
@@ -167,8 +116,8 @@ pub struct Array<T, V, P> {
 impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
     /// Whether keys of this geometry fit tags of this type.
     pub(super) fn fits(geometry: Geometry) -> bool {
-        let largest = u64::MAX >> (64 - geometry.number_bits.clamp(1, 64));
-        let tag_bits = 64 - (largest / u64::from(geometry.sets.max(1))).leading_zeros();
+        let sets = u64::from(geometry.sets.max(1));
+        let tag_bits = 64 - (geometry.largest() / sets).leading_zeros();
         tag_bits + geometry.context_bits <= T::BITS
     }
 
@@ -184,6 +133,7 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
         };
         Self {
             index: SetIndex::new(geometry.sets),
+            largest: geometry.largest(),
             context_bits: geometry.context_bits,
             ways,
             stride,
@@ -346,11 +296,10 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
         if way >= self.ways {
             return Err(PlaceError::Way { way, ways: self.ways });
         }
-        let stored = T::pack(tag, context, self.context_bits);
-        let within = self.index.join(set, tag).is_some();
-        if !within || stored.unpack(self.context_bits) != (tag, context) || stored == T::default() {
+        if self.index.join(set, tag).is_none_or(|number| number > self.largest) {
             return Err(PlaceError::Tag { tag });
         }
+        let stored = T::pack(tag, context, self.context_bits);
         if self.tags[set * self.stride + way] != T::default() {
             return Err(PlaceError::Taken { set, way });
         }
@@ -363,27 +312,141 @@ impl<T: Tag, V: Copy + Default, P: Replacement> Array<T, V, P> {
     }
 }
 
-/// The place of `tag` in `tags`, which is of one of the strides of [`Array::new`]. All are compared, so
-/// that the compiler can do it at once.
-#[inline]
-fn position<T: Tag>(tags: &[T], tag: T) -> Option<usize> {
-    #[inline]
-    fn matches<T: Tag, const N: usize>(tags: &[T; N], tag: T) -> Option<usize> {
-        let mut mask = 0u32;
-        for (way, stored) in tags.iter().enumerate() {
-            mask |= u32::from(*stored == tag) << way;
+#[cfg(test)]
+mod tests {
+    use super::super::{SetAssociative, lru, plru, srrip};
+    use super::*;
+    use crate::replacement::{Policy, lru::Lru};
+
+    fn geometry(sets: u32, ways: u32) -> Geometry {
+        Geometry { sets, ways, number_bits: 64, context_bits: 16 }
+    }
+
+    fn key(number: u64) -> Key {
+        Key { number, context: 0 }
+    }
+
+    fn lru(sets: u32, ways: u32) -> SetAssociative<u64> {
+        SetAssociative::new(&Policy::default(), geometry(sets, ways), 0).unwrap()
+    }
+
+    /// Looks up, fills on a miss; whether it hit.
+    fn access(array: &mut SetAssociative<u64>, key: Key) -> bool {
+        let hit = array.lookup(key).is_some();
+        if !hit {
+            array.fill(key, key.number);
         }
-        (mask != 0).then(|| mask.trailing_zeros() as usize)
+        hit
     }
-    if let Ok(eight) = <&[T; 8]>::try_from(tags) {
-        return matches(eight, tag);
+
+    /// A cyclic sweep over W pages a set of S sets misses S × W times in all if W ≤ associativity, and
+    /// always if not (FACTS: closed forms).
+    #[test]
+    fn a_cyclic_sweep_fits_or_always_misses() {
+        for (sets, ways) in [(1, 1), (16, 4), (128, 12), (5, 3), (1, 32), (1, 33), (3, 40), (7, 20)]
+        {
+            for over in [0, 1] {
+                let mut array = lru(sets, ways);
+                let pages = u64::from(sets) * u64::from(ways + over);
+                let sweeps = 3;
+                let misses = (0..sweeps * pages)
+                    .filter(|k| !access(&mut array, key(k % pages)))
+                    .count() as u64;
+                let expected = if over == 0 { pages } else { sweeps * pages };
+                assert_eq!(misses, expected, "{sets} sets of {ways} ways");
+            }
+        }
     }
-    if let Ok(four) = <&[T; 4]>::try_from(tags) {
-        return matches(four, tag);
+
+    /// Direct-mapped, 4 sets of one-byte-tag lines of 2 bytes: the trace 0, 1, 7, 8, 0 of CS:APP section
+    /// 6.4.2 misses, hits, misses, misses (8 displaces 0 in set 0) and misses.
+    #[test]
+    fn the_direct_mapped_example() {
+        let mut array = lru(4, 1);
+        let hits: Vec<bool> =
+            [0u64, 1, 7, 8, 0].iter().map(|addr| access(&mut array, key(addr / 2))).collect();
+        assert_eq!(hits, [false, true, false, false, false]);
     }
-    if let [only] = tags {
-        return (*only == tag).then_some(0);
+
+    /// Comparing tags and the index find the same, with tags of each width.
+    #[test]
+    fn widths_change_nothing() {
+        let run = |number_bits| {
+            let geometry = Geometry { sets: 3, ways: 6, number_bits, context_bits: 2 };
+            let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+            let mut state = 1u64;
+            (0..2000)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let key = Key { number: (state >> 40) % 40, context: (state >> 60) as u32 % 4 };
+                    (array.lookup(key).is_none()).then(|| array.fill(key, key.number))
+                })
+                .collect::<Vec<_>>()
+        };
+        assert!(Array::<u32, u64, Lru>::fits(Geometry {
+            sets: 3,
+            ways: 6,
+            number_bits: 10,
+            context_bits: 2
+        }));
+        assert!(!Array::<u64, u64, Lru>::fits(Geometry {
+            sets: 3,
+            ways: 6,
+            number_bits: 64,
+            context_bits: 2
+        }));
+        assert_eq!(run(10), run(40));
+        assert_eq!(run(10), run(64));
     }
-    let (eights, _) = tags.as_chunks::<8>();
-    eights.iter().enumerate().find_map(|(k, eight)| matches(eight, tag).map(|way| 8 * k + way))
+
+    /// Keys at the ends of their range are told apart from each other and from an empty way.
+    #[test]
+    fn extreme_keys_are_keys() {
+        for (number_bits, context_bits) in [(31, 0), (20, 11), (63, 0), (47, 16), (64, 32)] {
+            let geometry = Geometry { sets: 1, ways: 4, number_bits, context_bits };
+            let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+            let last = u64::MAX >> (64 - number_bits);
+            let context = if context_bits == 0 { 0 } else { u32::MAX >> (32 - context_bits) };
+            let keys = [(0, 0), (last, context), (last, 0), (0, context)];
+            let mut known: Vec<Key> = Vec::new();
+            for (number, context) in keys {
+                let key = Key { number, context };
+                assert_eq!(array.lookup(key).is_some(), known.contains(&key));
+                if !known.contains(&key) {
+                    array.fill(key, number);
+                    known.push(key);
+                }
+            }
+            let held: Vec<Key> = array.entries().map(|(_, _, key, _)| key).collect();
+            assert_eq!(held, known);
+        }
+    }
+
+    #[test]
+    fn entries_can_be_placed() {
+        let geometry = Geometry { sets: 4, ways: 2, number_bits: 10, context_bits: 0 };
+        let mut array = SetAssociative::new(&Policy::default(), geometry, 0).unwrap();
+        array.place(3, 1, 0x0d, 0, 7).unwrap();
+        assert_eq!(array.probe(key(0x0d * 4 + 3)), Some(&7));
+        assert_eq!(array.place(4, 0, 1, 0, 0), Err(PlaceError::Set { set: 4, sets: 4 }));
+        assert_eq!(array.place(0, 2, 1, 0, 0), Err(PlaceError::Way { way: 2, ways: 2 }));
+        assert_eq!(array.place(3, 1, 1, 0, 0), Err(PlaceError::Taken { set: 3, way: 1 }));
+        assert_eq!(array.place(3, 0, 0x0d, 0, 0), Err(PlaceError::Duplicate { set: 3, tag: 0x0d }));
+        assert_eq!(array.place(0, 0, u64::MAX, 0, 0), Err(PlaceError::Tag { tag: u64::MAX }));
+        assert_eq!(array.place(0, 0, 1 << 40, 0, 0), Err(PlaceError::Tag { tag: 1 << 40 }));
+        assert_eq!(array.place(0, 0, 1 << 8, 0, 0), Err(PlaceError::Tag { tag: 1 << 8 }));
+        // The lowest invalid way of set 3 is filled before the placed one is displaced.
+        assert_eq!(array.fill(key(3), 1), None);
+        assert_eq!(array.fill(key(7), 2).map(|evicted| evicted.key), Some(key(0x37)));
+    }
+
+    #[test]
+    fn what_a_policy_cannot_rank_is_refused() {
+        let plru = Policy::Plru(plru::Settings::default());
+        assert!(SetAssociative::<u64>::new(&plru, geometry(1, 12), 0).is_err());
+        let srrip = Policy::Srrip(srrip::Settings { bits: 9 });
+        assert!(SetAssociative::<u64>::new(&srrip, geometry(1, 12), 0).is_err());
+        let lru = Policy::Lru(lru::Settings::default());
+        assert!(SetAssociative::<u64>::new(&lru, geometry(3, 12), 0).is_ok());
+    }
 }

@@ -33,7 +33,7 @@ impl Replacement for Fifo {
 
     #[inline]
     fn fill(&mut self, set: usize, way: usize) {
-        self.age.to_front(set, way);
+        self.age.promote(set, way);
     }
 
     #[inline]

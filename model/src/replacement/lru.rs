@@ -30,12 +30,12 @@ impl Replacement for Lru {
 
     #[inline]
     fn touch(&mut self, set: usize, way: usize) {
-        self.recency.to_front(set, way);
+        self.recency.promote(set, way);
     }
 
     #[inline]
     fn fill(&mut self, set: usize, way: usize) {
-        self.recency.to_front(set, way);
+        self.recency.promote(set, way);
     }
 
     #[inline]

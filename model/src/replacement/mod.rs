@@ -10,6 +10,9 @@ mod order;
 mod set_associative;
 mod set_index;
 mod setting;
+mod tag;
+#[cfg(test)]
+mod tests;
 
 pub mod fifo;
 pub mod lru;
@@ -21,6 +24,7 @@ pub use array::{Array, Evicted, Geometry, Key, PlaceError};
 pub use set_associative::SetAssociative;
 pub use set_index::SetIndex;
 pub use setting::Policy;
+pub use tag::Tag;
 
 /// The size of a structure that a policy keeps state for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

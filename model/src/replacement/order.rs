@@ -48,7 +48,7 @@ impl Order {
 
     /// Moves `way` to the front.
     #[inline]
-    pub fn to_front(&mut self, set: usize, way: usize) {
+    pub fn promote(&mut self, set: usize, way: usize) {
         match self {
             Self::Single => {}
             Self::Packed { words, .. } => {
@@ -101,7 +101,7 @@ mod tests {
             for _ in 0..1000 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let way = (state >> 16) as usize % ways;
-                order.to_front(1, way);
+                order.promote(1, way);
                 let place = list.iter().position(|w| *w == way).unwrap();
                 list[..=place].rotate_right(1);
                 assert_eq!(order.back(1), list[ways - 1]);

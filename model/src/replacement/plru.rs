@@ -92,8 +92,44 @@ mod tests {
         assert_eq!(plru.victim(0), 3);
     }
 
-    /// Where it differs from LRU: after 0, 2, 1, 3, 0 and 1 the least recent is 2; so is the tree's.
-    /// After 0, 1, 2, 3, 0 the least recent is 1, but the tree says 2: it forgot the order across halves.
+    /// A tree by recursion: the bits of a subtree, root first, then its lower and its upper half's.
+    fn naive_touch(bits: &mut [bool], ways: usize, way: usize) {
+        let (half, rest) = (ways / 2, bits.len() / 2);
+        let Some((root, below)) = bits.split_first_mut() else { return };
+        let (lower, upper) = below.split_at_mut(rest);
+        *root = way < half;
+        if way < half {
+            naive_touch(lower, half, way)
+        } else {
+            naive_touch(upper, half, way - half)
+        }
+    }
+
+    fn naive_victim(bits: &[bool], ways: usize) -> usize {
+        let Some((root, below)) = bits.split_first() else { return 0 };
+        let (lower, upper) = below.split_at(bits.len() / 2);
+        let half = ways / 2;
+        if *root { half + naive_victim(upper, half) } else { naive_victim(lower, half) }
+    }
+
+    #[test]
+    fn it_is_a_tree() {
+        for ways in [1usize, 2, 4, 16, 64, 256] {
+            let mut plru = Plru::new(&Settings {}, Shape { sets: 2, ways }, 0);
+            let mut bits = vec![false; ways - 1];
+            let mut state = 7u32;
+            for _ in 0..500 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let way = (state >> 16) as usize % ways;
+                plru.touch(1, way);
+                naive_touch(&mut bits, ways, way);
+                assert_eq!(plru.victim(1), naive_victim(&bits, ways));
+            }
+            assert_eq!(plru.victim(0), 0, "another set");
+        }
+    }
+
+    /// Where it differs from LRU: after 0, 1, 2, 3, 0 the least recent is 1, but the tree says 2: it forgot the order across halves.
     #[test]
     fn it_is_not_lru() {
         let mut plru = four();

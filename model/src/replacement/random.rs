@@ -42,7 +42,7 @@ impl Replacement for Random {
     /// ⌊draw × ways / 2^32⌋: chances differ by at most 2^-32.
     #[inline]
     fn victim(&mut self, _: usize) -> usize {
-        (u64::from(self.generator.next_u32()) * u64::from(self.ways) >> 32) as usize
+        ((u64::from(self.generator.next_u32()) * u64::from(self.ways)) >> 32) as usize
     }
 }
 

@@ -1,5 +1,18 @@
-//! The project's own container, `.flt`.
+//! The project's own container, `.flt`: blocks of up to 65,536 records in columns, each compressed and
+//! under a checksum, an index and a trailer. `docs/flt.md` has the layout byte by byte.
 
-/// The first bytes of every file. As in PNG, the high bit and the line ends tell a file that was mangled
-/// as text.
-pub const MAGIC: [u8; 8] = *b"\x89FLT\r\n\x1a\n";
+mod column;
+mod decode;
+mod encode;
+mod event;
+pub mod layout;
+mod predict;
+pub mod read;
+pub mod write;
+
+pub use layout::MAGIC;
+pub use read::Reader;
+pub use write::Writer;
+
+#[cfg(test)]
+mod tests;

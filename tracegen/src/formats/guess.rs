@@ -27,6 +27,8 @@ pub fn guess(stream: &mut Stream) -> Result<Format, TraceError> {
     }
     let candidates = candidates(sample);
     match (candidates.as_slice(), hint) {
+        // A csv file of one column and no header looks like page numbers.
+        ([Format::Pages], Some(Format::Csv)) => Ok(Format::Csv),
         ([only], _) => Ok(*only),
         (several, Some(hint)) if several.contains(&hint) => Ok(hint),
         ([], Some(hint)) => Ok(hint),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::TraceError;
+use crate::flt;
 use crate::metadata::Metadata;
 use crate::sink::Sink;
 use crate::source::Source;
@@ -25,6 +26,9 @@ use text::TextSource;
 
 /// The page of the page-number formats, in bytes.
 pub const PAGE: u64 = 4096;
+
+/// The formats that [`create`] writes, for messages.
+const WRITTEN: &str = "flt, lackey, din, csv and pages";
 
 /// Where a trace is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,14 +205,26 @@ pub fn open_as(
     input: &Input,
     options: &OpenOptions,
 ) -> Result<(Format, Box<dyn Source>), TraceError> {
-    let csv_only = options.column.is_some() || options.unit.is_some();
-    let refused = |message: String| TraceError::Format { path: input.path(), message };
     if let Input::Path(path) = input
         && path.is_dir()
     {
-        return Err(refused("drmemtrace (a directory) is not read yet".to_owned()));
+        let message = "drmemtrace (a directory) is not read yet".to_owned();
+        return Err(TraceError::Format { path: path.clone(), message });
     }
-    let mut stream = Stream::open(input)?;
+    open_stream(Stream::open(input)?, options)
+}
+
+/// [`open_as`] of bytes that are open already.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_stream(
+    mut stream: Stream,
+    options: &OpenOptions,
+) -> Result<(Format, Box<dyn Source>), TraceError> {
+    let csv_only = options.column.is_some() || options.unit.is_some();
+    let path = stream.input().path();
+    let refused = |message: String| TraceError::Format { path: path.clone(), message };
     let format = match options.format {
         Some(format) => format,
         None if csv_only => Format::Csv,
@@ -219,7 +235,7 @@ pub fn open_as(
         return Err(refused(message));
     }
     let source: Box<dyn Source> = match format {
-        Format::Flt => return Err(refused("flt is not read yet".to_owned())),
+        Format::Flt => Box::new(flt::Reader::new(stream)?),
         Format::Lackey => Box::new(TextSource::new(stream, lackey::Lackey::default())),
         Format::Din => Box::new(TextSource::new(stream, din::Din::default())),
         Format::Pages => Box::new(TextSource::new(stream, pages::Pages)),
@@ -243,22 +259,23 @@ pub fn create(
     metadata: &Metadata,
 ) -> Result<Box<dyn Sink>, TraceError> {
     let refused = |message: String| TraceError::Format { path: path.to_owned(), message };
-    let writable = match format {
-        Format::Champsim => Err(refused("champsim is not written yet".to_owned())),
-        Format::Drmemtrace | Format::Rep => Err(refused(format!(
-            "{} is only read; flt, lackey, din, csv and pages are written",
-            format.name()
-        ))),
-        Format::Flt => Err(refused("flt is not written yet".to_owned())),
-        _ => Ok(()),
-    };
-    writable?;
+    match format {
+        Format::Champsim => return Err(refused("champsim is not written yet".to_owned())),
+        Format::Drmemtrace | Format::Rep => {
+            let message = format!("{} is only read; {WRITTEN} are written", format.name());
+            return Err(refused(message));
+        }
+        _ => {}
+    }
     let output = Output::create(path)?;
-    let _ = metadata;
     Ok(match format {
+        Format::Flt => Box::new(flt::Writer::new(output, metadata)?),
         Format::Lackey => Box::new(lackey::LackeyWriter::new(output)),
         Format::Din => Box::new(din::DinWriter::new(output)),
         Format::Csv => Box::new(csv::CsvWriter::new(output)),
         _ => Box::new(pages::PagesWriter::new(output)),
     })
 }
+
+#[cfg(test)]
+mod tests;

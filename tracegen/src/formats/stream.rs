@@ -66,14 +66,26 @@ impl Stream {
     /// It cannot be opened or read.
     pub fn open(input: &Input) -> Result<Self, TraceError> {
         let failed = |source| TraceError::Io { path: input.path(), source };
-        let (mut raw, length): (Box<dyn Read + Send>, _) = match input {
+        match input {
             Input::Path(path) => {
                 let file = File::open(path).map_err(failed)?;
                 let metadata = file.metadata().map_err(failed)?;
-                (Box::new(file), metadata.is_file().then_some(metadata.len()))
+                Self::over(input, file, metadata.is_file().then_some(metadata.len()))
             }
-            Input::Stdin => (Box::new(std::io::stdin()), None),
-        };
+            Input::Stdin => Self::over(input, std::io::stdin(), None),
+        }
+    }
+
+    /// The bytes of `raw`, which is `length` long where that is known; messages call it `input`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn over(
+        input: &Input,
+        mut raw: impl Read + Send + 'static,
+        length: Option<u64>,
+    ) -> Result<Self, TraceError> {
+        let failed = |source| TraceError::Io { path: input.path(), source };
         let mut magic = Vec::new();
         raw.by_ref().take(6).read_to_end(&mut magic).map_err(failed)?;
         let compression = Compression::of(&magic);
