@@ -6,8 +6,8 @@
 //! writes are when there are no reads, or from the time when they fill four fifths of the queue until
 //! they fill one fifth of it (Ramulator's watermarks). A read does not look into the writes that wait.
 //!
-//! A refresh that is due has the rank to itself: no other command issues, its rows are closed as soon as
-//! they may be, then it is refreshed.
+//! A refresh that is due has the rank to itself: no other command issues, its rows are closed one after
+//! another as soon as they may be, then it is refreshed.
 
 use std::collections::VecDeque;
 
@@ -151,23 +151,49 @@ impl Channel {
     /// Lets the next event happen; returns the read that it was, if so.
     pub fn step(&mut self) -> Option<Completion> {
         let admission = self.admission().unwrap_or(u64::MAX);
-        let completion = match self.plan {
-            Some(plan) if plan.clock <= admission => self.execute(plan),
+        match self.plan {
+            Some(plan) if plan.clock <= admission => {
+                let completion = self.execute(plan);
+                self.plan();
+                completion
+            }
             _ => {
                 self.admit(admission);
                 None
             }
-        };
-        self.plan();
-        completion
+        }
     }
 
     fn admit(&mut self, clock: u64) {
-        if let Some(request) = self.waiting.pop_front() {
-            let list = if request.write { &mut self.writes } else { &mut self.reads };
-            list.push(request);
-            // A request in the queue is seen one clock later.
-            self.state.wait(clock + 1);
+        let Some(request) = self.waiting.pop_front() else { return };
+        let served_writes = self.serves_writes();
+        let list = if request.write { &mut self.writes } else { &mut self.reads };
+        list.push(request);
+        let (index, first) = (list.len() - 1, list.len() == 1);
+        // A request in the queue is seen one clock later.
+        self.state.wait(clock + 1);
+        self.choose_direction();
+        if first || self.serves_writes() != served_writes {
+            self.plan();
+        } else if request.write == served_writes {
+            self.amend(index, &request);
+        }
+    }
+
+    /// Brings the plan up to date with one more request in the list that is being served, the youngest.
+    fn amend(&mut self, index: usize, request: &Request) {
+        let bank = request.target.bank;
+        let seen = &mut self.seen[bank as usize];
+        match self.state.row(bank) {
+            // It may keep open a row that was about to be closed, or issue before another's activation.
+            Some(row) if row == request.row && seen.0 != self.plans => self.plan(),
+            Some(row) if row == request.row => {}
+            _ if seen.0 == self.plans || seen.1 == self.plans => {}
+            open => {
+                seen.1 = self.plans;
+                let command = if open.is_some() { Command::Precharge } else { Command::Activate };
+                self.propose(command, index, request);
+            }
         }
     }
 
@@ -221,17 +247,22 @@ impl Channel {
         });
     }
 
+    /// Starts or ends the draining of writes by how many there are.
+    fn choose_direction(&mut self) {
+        if self.writes.len() * 5 >= self.capacity * 4 {
+            self.draining = true;
+        } else if self.writes.len() * 5 <= self.capacity {
+            self.draining = false;
+        }
+    }
+
     /// Plans the next command.
     fn plan(&mut self) {
         self.plan = None;
         if self.idle() {
             return;
         }
-        if self.writes.len() * 5 >= self.capacity * 4 {
-            self.draining = true;
-        } else if self.writes.len() * 5 <= self.capacity {
-            self.draining = false;
-        }
+        self.choose_direction();
         self.plans += 1;
         // Taken out for the time of planning, since that changes the rest of the channel.
         let writes = self.serves_writes();
@@ -255,6 +286,11 @@ impl Channel {
         self.plan = Some(Plan { clock, command, target, row, request: Some(index) });
     }
 
+    /// Whether the plan issues as soon as the bus is free, so that no other can come before it.
+    fn at_once(&self) -> bool {
+        self.plan.is_some_and(|plan| plan.clock == self.state.bus())
+    }
+
     /// Plans among the requests whose row is open; says whether there are others.
     fn plan_columns(&mut self, list: &[Request]) -> bool {
         let mut others = false;
@@ -262,6 +298,8 @@ impl Channel {
             let bank = request.target.bank;
             if self.state.row(bank) != Some(request.row) {
                 others = true;
+            } else if self.at_once() {
+                return false;
             } else if self.seen[bank as usize].0 != self.plans {
                 // Younger requests for the same row can issue no earlier.
                 self.seen[bank as usize].0 = self.plans;
@@ -275,6 +313,9 @@ impl Channel {
     /// Plans among the requests whose row is not open.
     fn plan_rows(&mut self, list: &[Request]) {
         for (index, request) in list.iter().enumerate() {
+            if self.at_once() {
+                return;
+            }
             let seen = &mut self.seen[request.target.bank as usize];
             if seen.0 == self.plans || seen.1 == self.plans {
                 continue;
@@ -290,14 +331,12 @@ impl Channel {
 
     /// The next command towards the next refresh of a rank.
     fn refresh_step(&self, rank: u32) -> Plan {
-        let closed = self.state.all_closed(rank);
-        let command = if closed { Command::Refresh } else { Command::PrechargeAll };
-        let clock = self.refresh_due[rank as usize].max(self.state.earliest_rank(command, rank));
-        let target = Target {
-            rank,
-            group: rank * self.organisation.bank_groups,
-            bank: rank * self.organisation.banks_a_rank(),
-        };
+        let open = self.state.first_to_close(rank);
+        let command = if open.is_some() { Command::Precharge } else { Command::Refresh };
+        let bank = open.unwrap_or(rank * self.organisation.banks_a_rank());
+        let target = Target { rank, group: bank / self.organisation.banks, bank };
+        let legal = self.state.earliest(command, target);
+        let clock = legal.max(self.refresh_due[rank as usize]);
         Plan { clock, command, target, row: 0, request: None }
     }
 
@@ -306,6 +345,10 @@ impl Channel {
             return;
         }
         for rank in 0..self.organisation.ranks {
+            let due = self.refresh_due[rank as usize];
+            if self.plan.is_some_and(|plan| plan.clock < due) {
+                continue;
+            }
             let step = self.refresh_step(rank);
             if self.plan.is_none_or(|plan| step.clock <= plan.clock) {
                 self.plan = Some(step);

@@ -17,9 +17,9 @@ pub struct Issued {
     pub command: Command,
     /// The rank in the channel.
     pub rank: u32,
-    /// The bank group in the rank; means nothing for a command to a whole rank.
+    /// The bank group in the rank; means nothing for a refresh.
     pub bank_group: u32,
-    /// The bank in the bank group; means nothing for a command to a whole rank.
+    /// The bank in the bank group; means nothing for a refresh.
     pub bank: u32,
     /// The row of an activation, and the one that a read or write expects to be open.
     pub row: u32,
@@ -104,8 +104,7 @@ fn rules(t: &Clocks, earlier: &Issued, later: &Issued) -> Vec<(&'static str, u64
         return rules;
     }
     rules.extend(same_rank(t, earlier.command, later.command));
-    let whole_rank =
-        |issued: &Issued| matches!(issued.command, Command::PrechargeAll | Command::Refresh);
+    let whole_rank = |issued: &Issued| issued.command == Command::Refresh;
     let any = whole_rank(earlier) || whole_rank(later);
     let group = earlier.bank_group == later.bank_group;
     if group && !any {
@@ -154,14 +153,14 @@ fn same_group(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static 
 
 /// Commands to the same bank, and those that touch every bank of the rank.
 fn same_bank(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static str, u64)> {
-    use Command::{Activate, Precharge, PrechargeAll, Read, Refresh, Write};
+    use Command::{Activate, Precharge, Read, Refresh, Write};
     match (earlier, later) {
         (Activate, Read | Write) => Some(("tRCD", t.rcd)),
-        (Activate, Precharge | PrechargeAll) => Some(("tRAS", t.ras)),
+        (Activate, Precharge) => Some(("tRAS", t.ras)),
         (Activate, Activate | Refresh) => Some(("tRC", t.rc)),
-        (Precharge | PrechargeAll, Activate | Refresh) => Some(("tRP", t.rp)),
-        (Read, Precharge | PrechargeAll) => Some(("tRTP", t.rtp)),
-        (Write, Precharge | PrechargeAll) => Some(("tWR", t.cwl + 4 + t.wr)),
+        (Precharge, Activate | Refresh) => Some(("tRP", t.rp)),
+        (Read, Precharge) => Some(("tRTP", t.rtp)),
+        (Write, Precharge) => Some(("tWR", t.cwl + 4 + t.wr)),
         _ => None,
     }
 }
@@ -205,7 +204,6 @@ fn check_rows(organisation: &Organisation, list: &[Issued]) -> Result<(), Violat
             Command::Activate if open[bank].is_some() => return wrong("a row is open already"),
             Command::Activate => open[bank] = Some(command.row),
             Command::Precharge => open[bank] = None,
-            Command::PrechargeAll => open[first..first + banks].fill(None),
             Command::Read | Command::Write if open[bank] != Some(command.row) => {
                 return wrong("the row is not open");
             }
@@ -263,18 +261,17 @@ mod tests {
     /// One list a rule, with the last command at the first legal clock (ddr4-3200) and one before it.
     #[test]
     fn a_command_one_clock_too_early_is_found() {
-        use Command::{Activate, Precharge, PrechargeAll, Read, Refresh, Write};
+        use Command::{Activate, Precharge, Read, Refresh, Write};
         let open =
             [issued(0, Activate, 0, 7), issued(100, Activate, 1, 7), issued(200, Activate, 4, 7)];
-        let cases: [(&str, &[Issued], Issued); 16] = [
+        let cases: [(&str, &[Issued], Issued); 15] = [
             ("tRCD", &open[..1], issued(22, Read, 0, 7)),
             ("tRCD", &open[..1], issued(22, Write, 0, 7)),
             ("tRAS", &open[..1], issued(52, Precharge, 0, 0)),
-            ("tRAS", &open[..1], issued(52, PrechargeAll, 0, 0)),
             ("tRTP", &[open[0], issued(80, Read, 0, 7)], issued(92, Precharge, 0, 0)),
             ("tWR", &[open[0], issued(80, Write, 0, 7)], issued(124, Precharge, 0, 0)),
             ("tRP", &[open[0], issued(60, Precharge, 0, 0)], issued(82, Activate, 0, 8)),
-            ("tRP", &[open[0], issued(60, PrechargeAll, 0, 0)], issued(82, Refresh, 0, 0)),
+            ("tRP", &[open[0], issued(60, Precharge, 0, 0)], issued(82, Refresh, 0, 0)),
             ("tRP", &[open[0], issued(52, Precharge, 0, 0)], issued(74, Activate, 0, 8)),
             ("tRRD_L", &open[..1], issued(8, Activate, 1, 7)),
             ("tRRD_S", &open[..1], issued(4, Activate, 4, 7)),

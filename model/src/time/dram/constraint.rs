@@ -12,8 +12,6 @@ pub enum Command {
     Activate,
     /// Closes a bank's row.
     Precharge,
-    /// Closes every row of a rank.
-    PrechargeAll,
     /// Reads a burst from the open row.
     Read,
     /// Writes a burst to the open row.
@@ -23,7 +21,7 @@ pub enum Command {
 }
 
 /// How many commands there are.
-pub(super) const COMMANDS: usize = 6;
+pub(super) const COMMANDS: usize = 5;
 
 /// Where the later command meets the constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub(super) struct Constraint {
 
 /// The constraints of DDR4 (JESD79-4, command descriptions and operation).
 pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
-    use Command::{Activate, Precharge, PrechargeAll, Read, Refresh, Write};
+    use Command::{Activate, Precharge, Read, Refresh, Write};
     use Scope::{Bank, BankGroup, OtherRanks, Rank, RankFourth};
     let written = t.cwl + BURST_CLOCKS;
     let list = [
@@ -68,13 +66,8 @@ pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
         (Rank, Write, Write, t.ccd_s),
         (Rank, Write, Read, written + t.wtr_s),
         (Rank, Read, Write, (t.cl + BURST_CLOCKS + t.rtw).saturating_sub(t.cwl)),
-        (Rank, Activate, PrechargeAll, t.ras),
-        (Rank, Read, PrechargeAll, t.rtp),
-        (Rank, Write, PrechargeAll, written + t.wr),
         (Rank, Activate, Refresh, t.rc),
         (Rank, Precharge, Refresh, t.rp),
-        (Rank, PrechargeAll, Refresh, t.rp),
-        (Rank, PrechargeAll, Activate, t.rp),
         (Rank, Refresh, Activate, t.rfc),
         (Rank, Refresh, Refresh, t.rfc),
         (OtherRanks, Read, Read, BURST_CLOCKS + t.rtrs),

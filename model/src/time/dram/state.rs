@@ -25,7 +25,7 @@ pub(super) struct State {
     rules: Vec<Constraint>,
     /// Where the rules of each command begin; one more for the end.
     first_rule: [usize; COMMANDS + 1],
-    banks_a_rank: usize,
+    banks_a_rank: u32,
     rows: Vec<u32>,
     open_rows: Vec<u32>,
     banks: Vec<Legal>,
@@ -45,14 +45,15 @@ impl State {
             rules.partition_point(|rule| (rule.before as usize) < command)
         });
         let ranks = organisation.ranks as usize;
-        let banks_a_rank = organisation.banks_a_rank() as usize;
+        let banks_a_rank = organisation.banks_a_rank();
+        let banks = ranks * banks_a_rank as usize;
         Self {
             rules,
             first_rule,
             banks_a_rank,
-            rows: vec![CLOSED; ranks * banks_a_rank],
+            rows: vec![CLOSED; banks],
             open_rows: vec![0; ranks],
-            banks: vec![[0; COMMANDS]; ranks * banks_a_rank],
+            banks: vec![[0; COMMANDS]; banks],
             groups: vec![[0; COMMANDS]; ranks * organisation.bank_groups as usize],
             ranks: vec![[0; COMMANDS]; ranks],
             activations: vec![([0; 4], 0); ranks],
@@ -65,9 +66,14 @@ impl State {
         Some(self.rows[bank as usize]).filter(|&row| row != CLOSED)
     }
 
-    /// Whether every row of a rank is closed.
-    pub fn all_closed(&self, rank: u32) -> bool {
-        self.open_rows[rank as usize] == 0
+    /// The open bank of a rank that may be closed first, over all ranks; `None` where all are closed.
+    pub fn first_to_close(&self, rank: u32) -> Option<u32> {
+        if self.open_rows[rank as usize] == 0 {
+            return None;
+        }
+        let banks = rank * self.banks_a_rank..(rank + 1) * self.banks_a_rank;
+        let open = banks.filter(|&bank| self.rows[bank as usize] != CLOSED);
+        open.min_by_key(|&bank| self.banks[bank as usize][Command::Precharge as usize])
     }
 
     /// Nothing issues before `clock`.
@@ -80,7 +86,7 @@ impl State {
         self.bus
     }
 
-    /// The first clock at which `command` may go to a bank.
+    /// The first clock at which `command` may go to a bank, or a refresh to its rank.
     pub fn earliest(&self, command: Command, target: Target) -> u64 {
         let command = command as usize;
         self.banks[target.bank as usize][command]
@@ -89,12 +95,7 @@ impl State {
             .max(self.bus)
     }
 
-    /// The first clock at which `command` may go to a whole rank.
-    pub fn earliest_rank(&self, command: Command, rank: u32) -> u64 {
-        self.ranks[rank as usize][command as usize].max(self.bus)
-    }
-
-    /// Does what `command` does at `clock`. A command to a whole rank may name any of its banks.
+    /// Does what `command` does at `clock`. A refresh may name any bank of its rank.
     pub fn issue(&mut self, command: Command, target: Target, row: u32, clock: u64) {
         self.move_rows(command, target, row);
         self.bus = clock + 1;
@@ -132,11 +133,6 @@ impl State {
             Command::Precharge => {
                 self.rows[target.bank as usize] = CLOSED;
                 self.open_rows[rank] -= 1;
-            }
-            Command::PrechargeAll => {
-                let first = rank * self.banks_a_rank;
-                self.rows[first..first + self.banks_a_rank].fill(CLOSED);
-                self.open_rows[rank] = 0;
             }
             Command::Read | Command::Write | Command::Refresh => {}
         }
