@@ -51,7 +51,7 @@ impl TlbHierarchy {
     /// run's.
     ///
     /// # Errors
-    /// Where a TLB's geometry is impossible, a page size is not one of the machine's, a name comes twice,
+    /// Where a TLB's geometry is impossible, a page size is not one of the format's, a name comes twice,
     /// a level is left out, or two TLBs of a level serve the same stream and page size.
     pub fn new(
         settings: &settings::Mmu,
@@ -66,10 +66,11 @@ impl TlbHierarchy {
         let mut sizes = sizes.to_vec();
         sizes.sort_unstable();
         sizes.dedup();
+        let leaves = settings.leaf_sizes();
         let mut tlbs = Vec::with_capacity(list.len());
         for (place, tlb) in list.iter().enumerate() {
             check_place(list, place)?;
-            let held = held_sizes(tlb, &sizes)?;
+            let held = held_sizes(tlb, &sizes, &leaves)?;
             tlbs.push(Tlb::new(tlb, &held, va_bits, settings.asids, seed)?);
         }
         let data = chains(list, &tlbs, &sizes, Stream::Data)?;
@@ -245,28 +246,40 @@ fn check_place(list: &[settings::Tlb], place: usize) -> Result<(), InvalidSettin
     Ok(())
 }
 
-/// The page sizes that a TLB holds, all of which must be the machine's.
-fn held_sizes(tlb: &settings::Tlb, sizes: &[PageShift]) -> Result<Vec<PageShift>, InvalidSetting> {
+/// The page sizes of the machine that a TLB holds. It may list sizes of the page-table format that are
+/// below the base page: a machine on larger pages has entries for smaller ones that stay empty.
+fn held_sizes(
+    tlb: &settings::Tlb,
+    sizes: &[PageShift],
+    leaves: &[ByteSize],
+) -> Result<Vec<PageShift>, InvalidSetting> {
     let Some(pages) = &tlb.pages else { return Ok(sizes.to_vec()) };
     let key = format!("mmu.tlb.{}.pages", tlb.name);
+    if pages.is_empty() {
+        return Err(InvalidSetting::new(key, "a TLB holds at least one page size"));
+    }
     let mut held = Vec::with_capacity(pages.len());
-    for page in pages {
-        let size = sizes.iter().find(|size| size.bytes() == page.0).ok_or_else(|| {
-            let known: Vec<_> = sizes.iter().map(|s| ByteSize(s.bytes()).to_string()).collect();
-            let known = known.join(", ");
-            let message = format!("the machine has no pages of {page}; its page sizes are {known}");
-            InvalidSetting::new(&key, message)
-        })?;
-        if held.contains(size) {
-            return Err(InvalidSetting::new(&key, format!("{page} is listed twice")));
+    for (place, page) in pages.iter().enumerate() {
+        if pages[..place].contains(page) {
+            return Err(InvalidSetting::new(key, format!("{page} is listed twice")));
         }
-        held.push(*size);
+        match sizes.iter().find(|size| size.bytes() == page.0) {
+            Some(size) => held.push(*size),
+            None if leaves.contains(page) => {}
+            None => {
+                let mut known: Vec<_> = sizes.iter().map(|size| ByteSize(size.bytes())).collect();
+                known.extend(
+                    leaves.iter().filter(|leaf| !sizes.iter().any(|s| s.bytes() == leaf.0)),
+                );
+                known.sort_unstable();
+                let known: Vec<_> = known.iter().map(ByteSize::to_string).collect();
+                let known = known.join(", ");
+                let message = format!("there are no pages of {page}; page sizes are {known}");
+                return Err(InvalidSetting::new(key, message));
+            }
+        }
     }
-    if held.is_empty() {
-        Err(InvalidSetting::new(key, "a TLB holds at least one page size"))
-    } else {
-        Ok(held)
-    }
+    Ok(held)
 }
 
 /// The chain of every page size on `stream`.
@@ -398,6 +411,16 @@ mod tests {
         assert_eq!(tlbs.invalidate_page(ASID, addr, PAGE), 2);
         assert_eq!(tlbs.probe(Stream::Data, ASID, addr), None);
         assert_eq!(tlbs.invalidate_page(ASID, addr, PAGE), 0);
+    }
+
+    /// A study that sweeps the page size keeps its machine's TLB for small pages, which stays empty.
+    #[test]
+    fn a_size_below_the_base_page_holds_nothing() {
+        let list = vec![tlb("dtlb", 1, 2, Some(&[PAGE])), tlb("dtlb-2m", 1, 2, Some(&[HUGE]))];
+        let settings = Mmu { tlb: list, page_size: ByteSize(HUGE.bytes()), ..Mmu::default() };
+        let mut tlbs = TlbHierarchy::new(&settings, &[HUGE, GIANT], 48, 0).unwrap();
+        assert_eq!((access(&mut tlbs, 5, HUGE), access(&mut tlbs, 5, HUGE)), (WALKED, 1));
+        assert_eq!(counts(&tlbs), [(0, 0), (1, 1)]);
     }
 
     #[test]
