@@ -1,6 +1,6 @@
 //! Events of the trace other than accesses.
 
-use tracegen::record::{Advice, Backing, Event, ProcessId, Protection};
+use tracegen::record::{Backing, Event, ProcessId, Protection};
 
 use super::address_space::Area;
 use super::effects::{Effects, Invalidation};
@@ -226,40 +226,6 @@ impl Os {
             .with(Pte::NO_ACCESS, !any)
             .with(Pte::WRITABLE, write && own)
             .with(Pte::NO_EXECUTE, !execute)
-    }
-
-    fn advise(
-        &mut self,
-        index: u32,
-        start: u64,
-        end: u64,
-        advice: Advice,
-        effects: &mut Effects,
-    ) -> Result<(), OsError> {
-        match advice {
-            Advice::DontNeed => {
-                // Unlike unmapping, it takes no page that is only partly meant.
-                let bytes = self.page.bytes();
-                let first = start.checked_next_multiple_of(bytes);
-                let last = (end & !(bytes - 1)).checked_sub(bytes);
-                if let (Some(first), Some(last)) = (first, last)
-                    && first <= last
-                {
-                    self.zap(index, first, last, effects);
-                }
-                Ok(())
-            }
-            Advice::Free => Err(later("madvise free")),
-            Advice::WillNeed => Err(later("madvise willneed")),
-            // About file readahead, which anonymous memory has none of; about features that are off.
-            Advice::Normal
-            | Advice::Random
-            | Advice::Sequential
-            | Advice::Mergeable
-            | Advice::Unmergeable
-            | Advice::HugePage
-            | Advice::NoHugePage => Ok(()),
-        }
     }
 
     /// Moves the end of the heap. The first time it only says where the heap starts.

@@ -197,7 +197,7 @@ impl Os {
     /// Whether somebody else sees the frame's content: another mapping, or an entry that names its slot.
     pub(super) fn is_shared(&self, frame: u32) -> bool {
         let state = self.frames.get(frame);
-        state.mappings > 1 || state.slot != NONE && self.slots.references(state.slot) > 0
+        state.mappings() > 1 || state.slot != NONE && self.slots.references(state.slot) > 0
     }
 
     fn write_protected(
@@ -216,6 +216,7 @@ impl Os {
             return Ok(FaultKind::CowCopied);
         }
         self.drop_slot(frame);
+        self.frames.get_mut(frame).set_lazy(false);
         self.set(fault, Pte::frame(Pfn(frame.into()), fault.flags(true) | Pte::USER));
         effects.table_writes(1);
         Ok(FaultKind::CowReused)
@@ -245,7 +246,9 @@ impl Os {
     ) -> Result<FaultKind, OsError> {
         let (frame, read) = match self.slots.frame(slot) {
             Some(frame) => {
-                if std::mem::take(&mut self.frames.get_mut(frame).readahead) {
+                let state = self.frames.get_mut(frame);
+                if state.readahead() {
+                    state.set_readahead(false);
                     self.counters.readahead_hits += 1;
                     self.readahead.hit();
                 }
@@ -254,7 +257,7 @@ impl Os {
             None => (self.read_in(fault, slot, effects)?, true),
         };
         effects.major = read;
-        let shared = self.frames.get(frame).mappings > 0 || self.slots.references(slot) > 1;
+        let shared = self.frames.get(frame).mappings() > 0 || self.slots.references(slot) > 1;
         self.map(fault.index, fault.page, frame, fault.flags(!shared));
         self.slots.release(slot);
         effects.table_writes(1);
@@ -286,15 +289,21 @@ impl Os {
                     // What does not fit is not read ahead.
                     let Ok(frame) = self.allocate(effects) else { break };
                     self.fill(slot, frame, slot.into());
-                    self.frames.get_mut(frame).readahead = true;
+                    self.frames.get_mut(frame).set_readahead(true);
                     read.push(slot);
                 }
             }
         }
         let frame = self.allocate(effects)?;
         self.fill(wanted, frame, fault.page.0 >> self.page.0);
-        self.counters.swap_reads += read.len() as u64;
         self.counters.readahead_reads += read.len() as u64 - 1;
+        self.account_reads(read, effects);
+        Ok(frame)
+    }
+
+    /// Counts slots that are read, and reports them in runs.
+    pub(super) fn account_reads(&mut self, mut read: Vec<u32>, effects: &mut Effects) {
+        self.counters.swap_reads += read.len() as u64;
         read.sort_unstable();
         if !self.textbook {
             for run in read.chunk_by(|a, b| a + 1 == *b) {
@@ -302,11 +311,10 @@ impl Os {
                 effects.work.push(Work::SwapRead { slot, pages: run.len() as u32 });
             }
         }
-        Ok(frame)
     }
 
     /// Puts the content of a slot into a frame of the swap cache.
-    fn fill(&mut self, slot: u32, frame: u32, page: u64) {
+    pub(super) fn fill(&mut self, slot: u32, frame: u32, page: u64) {
         self.frames.get_mut(frame).slot = slot;
         self.slots.cache(slot, frame);
         self.policy.insert(frame, page);

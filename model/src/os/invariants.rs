@@ -63,6 +63,9 @@ impl Os {
                     if pte.has(Pte::DIRTY) && self.frames.get(frame).slot != NONE {
                         return Err(format!("dirty frame {frame} keeps a slot"));
                     }
+                    if pte.has(Pte::DIRTY) && self.frames.get(frame).lazy() {
+                        return Err(format!("dirty frame {frame} may be forgotten"));
+                    }
                 }
             }
             equal("a process's resident pages", space.resident, resident)?;
@@ -77,7 +80,7 @@ impl Os {
             let mut mappers = found.mappers.get(&frame).cloned().unwrap_or_default();
             kept.sort_unstable();
             mappers.sort_unstable();
-            equal("a frame's mapping count", state.mappings as usize, mappers.len())?;
+            equal("a frame's mapping count", state.mappings() as usize, mappers.len())?;
             resident += u64::from(!mappers.is_empty());
             cached += u64::from(mappers.is_empty());
             equal("a frame's reverse map", kept, mappers)?;

@@ -73,13 +73,16 @@ impl Os {
         let found = loop {
             let Some(victim) = self.policy.evict() else { break None };
             pages += victim.scanned;
+            if self.frames.get(victim.frame).lazy() {
+                break Some((victim.frame, false));
+            }
             match self.slot_for(victim.frame) {
                 Some(fresh) => break Some((victim.frame, fresh)),
                 None => kept.push(victim.frame),
             }
         };
         for frame in kept {
-            let page = self.frames.get(frame).page;
+            let page = self.frames.get(frame).mapper().map_or(0, |(_, page)| page);
             self.policy.insert(frame, page);
         }
         self.counters.scanned += pages;
@@ -87,7 +90,11 @@ impl Os {
             effects.work.push(Work::Scan { pages });
         }
         let (frame, fresh) = found.ok_or_else(|| self.exhausted())?;
-        self.write_out(frame, fresh, effects);
+        if self.frames.get(frame).lazy() {
+            self.discard(frame, effects);
+        } else {
+            self.write_out(frame, fresh, effects);
+        }
         Ok(())
     }
 
@@ -134,13 +141,36 @@ impl Os {
         }
     }
 
-    /// The first store to a clean page: the copy in its slot is out of date.
+    /// The first store to a clean page: the copy in its slot is out of date, and its content matters.
     pub(super) fn dirtied(&mut self, pte: Pte) {
-        if let Some(pfn) = pte.pfn()
-            && self.frames.get(pfn.0 as u32).slot != NONE
-        {
-            self.drop_slot(pfn.0 as u32);
+        let Some(frame) = pte.pfn().map(|pfn| pfn.0 as u32).filter(|_| !pte.has(Pte::WIRED)) else {
+            return;
+        };
+        let state = self.frames.get(frame);
+        if state.slot != NONE {
+            self.drop_slot(frame);
         }
+        if state.lazy() {
+            self.frames.get_mut(frame).set_lazy(false);
+        }
+    }
+
+    /// Reclaim forgets a page that `madvise(MADV_FREE)` gave up.
+    fn discard(&mut self, frame: u32, effects: &mut Effects) {
+        let mappers: Vec<_> = self.frames.mappers(frame).collect();
+        let pages = mappers.len() as u64;
+        for (index, page) in mappers {
+            let addr = VirtAddr(page << self.page.0);
+            let Some(space) = self.spaces.get(index) else { continue };
+            let (process, root, size) = (space.process, space.root, self.page);
+            let pte = self.tables.get(root, addr);
+            self.tables.set(root, addr, Pte::default());
+            self.unmap(index, addr, pte);
+            effects.invalidations.push(Invalidation::Page { process, addr, size });
+        }
+        effects.table_writes(pages);
+        effects.work.push(Work::Invalidate { pages });
+        self.counters.evicted += 1;
     }
 
     /// Unmaps every mapping of the page, writes it to its slot if need be, and frees the frame.
@@ -189,7 +219,7 @@ impl Os {
     /// Lets an entry of an address space map a frame.
     pub(super) fn map(&mut self, index: u32, addr: VirtAddr, frame: u32, flags: u64) {
         let state = self.frames.get(frame);
-        if state.mappings == 0 {
+        if state.mappings() == 0 {
             self.resident += 1;
             if state.slot != NONE {
                 self.cached -= 1;
@@ -211,7 +241,7 @@ impl Os {
             let slot = slot.0 as u32;
             if self.slots.release(slot) == 0
                 && let Some(frame) = self.slots.frame(slot)
-                && self.frames.get(frame).mappings == 0
+                && self.frames.get(frame).mappings() == 0
             {
                 self.cached -= 1;
                 self.free(frame);

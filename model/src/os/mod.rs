@@ -13,6 +13,7 @@
 //!   and free.
 
 pub mod address_space;
+mod advice;
 mod effects;
 mod error;
 mod event;
@@ -188,6 +189,15 @@ impl Os {
         let frame = pfn.0 as u32;
         let retry = self.fresh.take() == Some(frame);
         self.policy.touch(frame, Touch { write, retry, next_use });
+    }
+
+    /// Bytes that the operating system's state takes on the host, but for what is in proportion to the
+    /// number of areas, of processes, or of mappings beyond a frame's first.
+    pub fn host_bytes(&self) -> usize {
+        self.tables.host_bytes()
+            + self.frames.host_bytes()
+            + self.policy.host_bytes()
+            + self.slots.host_bytes()
     }
 
     /// The index of a process's address space, made where there is none.

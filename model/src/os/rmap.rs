@@ -1,7 +1,7 @@
 //! The reverse map: which page-table entries map a frame. One mapper lies in the frame's own state,
 //! further ones (after a fork) beside it.
 
-use super::frames::{FrameTable, NONE};
+use super::frames::FrameTable;
 
 /// A page-table entry by its owner: the address space's index and the page number.
 pub type Mapper = (u32, u64);
@@ -10,9 +10,9 @@ impl FrameTable {
     /// Records that `mapper` maps `frame`.
     pub(super) fn map(&mut self, frame: u32, mapper: Mapper) {
         let state = self.get_mut(frame);
-        state.mappings += 1;
-        if state.space == NONE {
-            (state.space, state.page) = mapper;
+        state.set_mappings(state.mappings() + 1);
+        if state.mapper().is_none() {
+            state.set_mapper(Some(mapper));
         } else {
             self.spill.entry(frame).or_default().push(mapper);
         }
@@ -20,11 +20,10 @@ impl FrameTable {
 
     /// Records that `mapper` maps `frame` no more; returns how many still do.
     pub(super) fn unmap(&mut self, frame: u32, mapper: Mapper) -> u32 {
-        let inline = self.get(frame);
+        let inline = self.get(frame).mapper();
         let mut more = self.spill.remove(&frame).unwrap_or_default();
-        if (inline.space, inline.page) == mapper {
-            let state = self.get_mut(frame);
-            (state.space, state.page) = more.pop().unwrap_or((NONE, 0));
+        if inline == Some(mapper) {
+            self.get_mut(frame).set_mapper(more.pop());
         } else if let Some(index) = more.iter().position(|other| *other == mapper) {
             more.swap_remove(index);
         }
@@ -32,15 +31,14 @@ impl FrameTable {
             self.spill.insert(frame, more);
         }
         let state = self.get_mut(frame);
-        state.mappings = state.mappings.saturating_sub(1);
-        state.mappings
+        state.set_mappings(state.mappings().saturating_sub(1));
+        state.mappings()
     }
 
     /// The mappers of `frame`.
     pub(super) fn mappers(&self, frame: u32) -> impl Iterator<Item = Mapper> + '_ {
-        let state = self.get(frame);
-        let first = (state.space != NONE).then_some((state.space, state.page));
-        first.into_iter().chain(self.spill.get(&frame).into_iter().flatten().copied())
+        let more = self.spill.get(&frame).into_iter().flatten().copied();
+        self.get(frame).mapper().into_iter().chain(more)
     }
 }
 

@@ -5,7 +5,7 @@ mod table;
 mod table_space;
 
 pub use buddy::{Buddy, ORDERS};
-pub use table::{Frame, FrameTable};
+pub use table::{Frame, FrameTable, grow};
 pub use table_space::TableSpace;
 
 /// No frame, no slot.

@@ -4,27 +4,77 @@ use std::collections::BTreeMap;
 
 use super::NONE;
 
-/// A frame of user data. It is in use while it is mapped or in the swap cache.
+const READAHEAD: u32 = 1 << 31;
+const LAZY: u32 = 1 << 30;
+const FLAGS: u32 = READAHEAD | LAZY;
+
+/// A frame of user data. It is in use while it is mapped or in the swap cache. 20 bytes: there is one
+/// for every frame that was ever handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// One mapper: the page number.
-    pub(in crate::os) page: u64,
-    /// One mapper: the address space. Further ones are in the frame table's spill.
-    pub(in crate::os) space: u32,
+    /// One mapper's page number, low half first.
+    page: [u32; 2],
+    /// One mapper's address space. Further mappers are in the frame table's spill.
+    space: u32,
     /// The swap slot with the same content, [`NONE`] without. A store ends that.
     pub slot: u32,
-    /// How many entries map it.
-    pub mappings: u32,
-    /// It was read ahead and nothing has asked for it yet.
-    pub readahead: bool,
+    /// How many entries map it, and the flags.
+    mappings: u32,
 }
 
 impl Frame {
-    const FREE: Self = Self { page: 0, space: NONE, slot: NONE, mappings: 0, readahead: false };
+    const FREE: Self = Self { page: [0; 2], space: NONE, slot: NONE, mappings: 0 };
 
     /// How many hold it: its mappings, and the swap cache. Zero exactly when it is free.
     pub fn count(&self) -> u64 {
-        u64::from(self.mappings) + u64::from(self.slot != NONE)
+        u64::from(self.mappings()) + u64::from(self.slot != NONE)
+    }
+
+    /// How many entries map it.
+    pub fn mappings(&self) -> u32 {
+        self.mappings & !FLAGS
+    }
+
+    /// Sets how many entries map it, of which there are fewer than 2^30.
+    pub(in crate::os) fn set_mappings(&mut self, mappings: u32) {
+        self.mappings = self.mappings & FLAGS | mappings & !FLAGS;
+    }
+
+    /// It was read ahead and nothing has asked for it yet.
+    pub fn readahead(&self) -> bool {
+        self.mappings & READAHEAD != 0
+    }
+
+    /// Sets or clears [`Self::readahead`].
+    pub fn set_readahead(&mut self, set: bool) {
+        self.flag(READAHEAD, set);
+    }
+
+    /// Its content may be forgotten: `madvise(MADV_FREE)`, and no store since.
+    pub fn lazy(&self) -> bool {
+        self.mappings & LAZY != 0
+    }
+
+    /// Sets or clears [`Self::lazy`].
+    pub fn set_lazy(&mut self, set: bool) {
+        self.flag(LAZY, set);
+    }
+
+    fn flag(&mut self, flag: u32, set: bool) {
+        self.mappings = if set { self.mappings | flag } else { self.mappings & !flag };
+    }
+
+    /// The mapper that is kept here: address space and page number.
+    pub(in crate::os) fn mapper(&self) -> Option<(u32, u64)> {
+        let page = u64::from(self.page[1]) << 32 | u64::from(self.page[0]);
+        (self.space != NONE).then_some((self.space, page))
+    }
+
+    /// Sets [`Self::mapper`].
+    pub(in crate::os) fn set_mapper(&mut self, mapper: Option<(u32, u64)>) {
+        let (space, page) = mapper.unwrap_or((NONE, 0));
+        self.space = space;
+        self.page = [page as u32, (page >> 32) as u32];
     }
 }
 
@@ -47,7 +97,7 @@ impl FrameTable {
     pub fn get_mut(&mut self, frame: u32) -> &mut Frame {
         let index = frame as usize;
         if index >= self.frames.len() {
-            self.frames.resize(index + 1, Frame::FREE);
+            grow(&mut self.frames, index, Frame::FREE);
         }
         &mut self.frames[index]
     }
@@ -64,6 +114,16 @@ impl FrameTable {
 
     /// Bytes on the host.
     pub fn host_bytes(&self) -> usize {
-        self.frames.len() * size_of::<Frame>()
+        self.frames.capacity() * size_of::<Frame>()
+    }
+}
+
+/// Makes `index` a valid one, with a quarter in reserve: doubling would waste half of the memory.
+pub fn grow<T: Clone>(list: &mut Vec<T>, index: usize, value: T) {
+    if index >= list.len() {
+        if index >= list.capacity() {
+            list.reserve_exact(index + 1 - list.len() + list.len() / 4);
+        }
+        list.resize(index + 1, value);
     }
 }

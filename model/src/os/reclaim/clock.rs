@@ -8,6 +8,7 @@
 use super::list::List;
 use super::setting::ClockSetting;
 use super::{Reclaim, Touch, Victim};
+use crate::os::frames::grow;
 
 /// Clock.
 #[derive(Debug, Clone)]
@@ -49,9 +50,7 @@ impl Reclaim for Clock {
         self.list.insert_before(frame, self.hand);
         self.hand = self.hand.or(Some(frame));
         let index = frame as usize;
-        if index >= self.uses.len() {
-            self.uses.resize(index + 1, 0);
-        }
+        grow(&mut self.uses, index, 0);
         self.uses[index] = self.first;
     }
     fn touch(&mut self, frame: u32, touch: Touch) {
@@ -81,5 +80,8 @@ impl Reclaim for Clock {
     }
     fn len(&self) -> usize {
         self.list.len()
+    }
+    fn host_bytes(&self) -> usize {
+        self.list.host_bytes() + self.uses.capacity()
     }
 }

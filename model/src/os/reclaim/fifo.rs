@@ -27,4 +27,7 @@ impl Reclaim for Fifo {
     fn len(&self) -> usize {
         self.list.len()
     }
+    fn host_bytes(&self) -> usize {
+        self.list.host_bytes()
+    }
 }

@@ -1,5 +1,7 @@
 //! A doubly linked list of frames whose links lie in one array.
 
+use crate::os::frames::grow;
+
 const END: u32 = 0;
 const ABSENT: u32 = u32::MAX;
 
@@ -28,6 +30,10 @@ impl List {
         self.length
     }
 
+    pub fn host_bytes(&self) -> usize {
+        self.links.capacity() * size_of::<Link>()
+    }
+
     pub fn contains(&self, frame: u32) -> bool {
         self.links.get(frame as usize + 1).is_some_and(|link| link.after != ABSENT)
     }
@@ -45,9 +51,7 @@ impl List {
     /// Puts `frame`, which is not in the list, before `other`, or at the end.
     pub fn insert_before(&mut self, frame: u32, other: Option<u32>) {
         let place = frame as usize + 1;
-        if place >= self.links.len() {
-            self.links.resize(place + 1, Link { before: ABSENT, after: ABSENT });
-        }
+        grow(&mut self.links, place, Link { before: ABSENT, after: ABSENT });
         let after = other.map_or(END, |other| other + 1);
         let before = self.links[after as usize].before;
         self.links[place] = Link { before, after };

@@ -31,4 +31,7 @@ impl Reclaim for Lru {
     fn len(&self) -> usize {
         self.list.len()
     }
+    fn host_bytes(&self) -> usize {
+        self.list.host_bytes()
+    }
 }

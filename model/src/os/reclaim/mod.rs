@@ -53,6 +53,8 @@ pub trait Reclaim {
     fn remove(&mut self, frame: u32);
     /// How many pages it holds.
     fn len(&self) -> usize;
+    /// Bytes on the host.
+    fn host_bytes(&self) -> usize;
     /// Whether it holds no page.
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -113,6 +115,9 @@ impl Reclaim for Policy {
     }
     fn len(&self) -> usize {
         each!(self, policy => policy.len())
+    }
+    fn host_bytes(&self) -> usize {
+        each!(self, policy => policy.host_bytes())
     }
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Reclaim, Touch, Victim};
+use crate::os::frames::grow;
 
 /// A page's rank: the last of all is the victim.
 type Rank = (u64, Reverse<u64>, u32);
@@ -19,9 +20,7 @@ pub struct Opt {
 impl Reclaim for Opt {
     fn insert(&mut self, frame: u32, page: u64) {
         let index = frame as usize;
-        if index >= self.by_frame.len() {
-            self.by_frame.resize(index + 1, None);
-        }
+        grow(&mut self.by_frame, index, None);
         // Until its first use it ranks as never used: pages that were only read ahead go first.
         let rank = (u64::MAX, Reverse(page), frame);
         self.by_frame[index] = Some(rank);
@@ -46,5 +45,8 @@ impl Reclaim for Opt {
     }
     fn len(&self) -> usize {
         self.ranks.len()
+    }
+    fn host_bytes(&self) -> usize {
+        (self.ranks.len() + self.by_frame.capacity()) * size_of::<Option<Rank>>()
     }
 }

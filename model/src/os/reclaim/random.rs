@@ -4,6 +4,7 @@ use rand::Rng;
 use rand_pcg::Pcg32;
 
 use super::{Reclaim, Touch, Victim};
+use crate::os::frames::grow;
 
 const ABSENT: u32 = u32::MAX;
 
@@ -39,9 +40,7 @@ impl Random {
 impl Reclaim for Random {
     fn insert(&mut self, frame: u32, _: u64) {
         let index = frame as usize;
-        if index >= self.places.len() {
-            self.places.resize(index + 1, ABSENT);
-        }
+        grow(&mut self.places, index, ABSENT);
         self.places[index] = self.frames.len() as u32;
         self.frames.push(frame);
     }
@@ -64,5 +63,8 @@ impl Reclaim for Random {
     }
     fn len(&self) -> usize {
         self.frames.len()
+    }
+    fn host_bytes(&self) -> usize {
+        (self.frames.capacity() + self.places.capacity()) * size_of::<u32>()
     }
 }

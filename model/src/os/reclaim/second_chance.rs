@@ -4,6 +4,7 @@
 use super::list::List;
 use super::setting::SecondChanceSetting;
 use super::{Reclaim, Touch, Victim};
+use crate::os::frames::grow;
 
 /// Second chance.
 #[derive(Debug, Clone)]
@@ -24,9 +25,7 @@ impl Reclaim for SecondChance {
     fn insert(&mut self, frame: u32, _: u64) {
         self.list.push(frame);
         let index = frame as usize;
-        if index >= self.referenced.len() {
-            self.referenced.resize(index + 1, false);
-        }
+        grow(&mut self.referenced, index, false);
         self.referenced[index] = self.setting.insert_referenced;
     }
     fn touch(&mut self, frame: u32, touch: Touch) {
@@ -53,5 +52,8 @@ impl Reclaim for SecondChance {
     }
     fn len(&self) -> usize {
         self.list.len()
+    }
+    fn host_bytes(&self) -> usize {
+        self.list.host_bytes() + self.referenced.capacity()
     }
 }

@@ -191,6 +191,11 @@ impl Slots {
         found.map(|(index, slot)| (index as u32, slot.frame))
     }
 
+    /// Bytes on the host.
+    pub fn host_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.taken.capacity() * size_of::<[u64; 4]>()
+    }
+
     /// Every slot in use: number, referring entries, frame.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, Option<u32>)> + '_ {
         (0u32..).zip(&self.slots).filter(|(_, slot)| **slot != FREE).map(|(index, slot)| {

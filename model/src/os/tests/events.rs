@@ -187,3 +187,17 @@ fn state_places_pages_in_given_frames() {
     }
     assert_eq!((count(&os, "os.pages.resident"), count(&os, "os.buddy.free_pages")), (7, 0));
 }
+
+#[test]
+fn memory_on_the_host_is_in_proportion_to_resident_pages() {
+    let mut config = config(Memory::Bytes(ByteSize(8 << 30)));
+    config.mmu.page_size = ByteSize(PAGE);
+    for stride in [1, 8] {
+        let mut os = Os::new(&config).unwrap();
+        let pages = 30_000;
+        (0..pages)
+            .for_each(|page| drop(access(&mut os, 0, BASE + page * stride * PAGE, true, None)));
+        let each = os.host_bytes() as u64 / pages;
+        assert!(each <= 48, "{each} bytes a page, one page in {stride} touched");
+    }
+}

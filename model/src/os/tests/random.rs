@@ -82,7 +82,8 @@ fn step() -> impl Strategy<Value = Step> {
             length,
             protection
         }),
-        area().prop_map(|(addr, length)| Event::Madvise { addr, length, advice: Advice::DontNeed }),
+        (area(), prop_oneof![Just(Advice::DontNeed), Just(Advice::Free), Just(Advice::WillNeed)])
+            .prop_map(|((addr, length), advice)| Event::Madvise { addr, length, advice }),
         (0u64..40).prop_map(|end| Event::Brk { end }),
         (0u32..3).prop_map(|child| Event::Fork { child }),
         Just(Event::Exec),

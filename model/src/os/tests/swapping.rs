@@ -1,6 +1,6 @@
 //! Memory limits, swap slots and readahead.
 
-use tracegen::record::Event;
+use tracegen::record::{Advice, Event};
 
 use super::*;
 use crate::time::settings::Device;
@@ -138,4 +138,34 @@ fn settings_that_cannot_be_name_their_key() {
     let mut swap = limited(4, 0);
     swap.swap.size = ByteSize(1 << 60);
     assert_eq!(key(&swap), "swap.size");
+}
+
+#[test]
+fn a_page_given_up_goes_without_a_write_unless_it_is_stored_to() {
+    let mut os = Os::new(&limited(2, 0)).unwrap();
+    let mut effects = Effects::default();
+    (0..2).for_each(|page| drop(access(&mut os, 0, page * PAGE, true, None)));
+    let free = Event::Madvise { addr: 0, length: 2 * PAGE, advice: Advice::Free };
+    os.event(0, &free, &mut effects).unwrap();
+    os.check_invariants().unwrap();
+    access(&mut os, 0, PAGE, true, None);
+    (2..4).for_each(|page| drop(access(&mut os, 0, page * PAGE, true, None)));
+    os.check_invariants().unwrap();
+    assert_eq!((count(&os, "os.reclaim.evicted"), count(&os, "swap.writes")), (2, 1));
+    assert_eq!(access(&mut os, 0, 0, true, None).fault, Some(FaultKind::Anonymous));
+    assert_eq!(access(&mut os, 0, PAGE, false, None).fault, Some(FaultKind::SwapIn));
+}
+
+#[test]
+fn what_will_be_needed_is_read_before_it_faults() {
+    let mut os = Os::new(&limited(4, 0)).unwrap();
+    (0..8).for_each(|page| drop(access(&mut os, 0, page * PAGE, true, None)));
+    let mut effects = Effects::default();
+    let will_need = Event::Madvise { addr: 0, length: 2 * PAGE, advice: Advice::WillNeed };
+    os.event(0, &will_need, &mut effects).unwrap();
+    os.check_invariants().unwrap();
+    assert!(effects.work.contains(&Work::SwapRead { slot: crate::address::SwapSlot(1), pages: 2 }));
+    assert!(
+        !access(&mut os, 0, 0, false, None).major && !access(&mut os, 0, PAGE, false, None).major
+    );
 }
