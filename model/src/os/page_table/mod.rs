@@ -165,8 +165,11 @@ impl Tables {
     /// its number in units of its own size from bit 12 up.
     fn table_value(&self, base: u64, level: u8) -> u64 {
         let flags = Pte::PRESENT | Pte::WRITABLE | Pte::USER | Pte::ACCESSED;
-        let number =
-            if base % 4096 == 0 { base } else { (base / self.geometry.table_bytes(level)) << 12 };
+        let number = if base.is_multiple_of(4096) {
+            base
+        } else {
+            (base / self.geometry.table_bytes(level)) << 12
+        };
         number | flags
     }
 
