@@ -1,0 +1,219 @@
+//! Every timing setting of a machine, resolved to slots and laid out for look-up.
+
+use crate::cache::settings::{Cache, Stream};
+use crate::config::Config;
+use crate::mmu::settings::{Mmu, Tlb};
+use crate::os::settings::Cost;
+use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
+use crate::units::Span;
+
+use super::TimingError;
+use super::clock::Clock;
+
+/// The caches that a stream passes on its way to memory, from the first level on.
+#[derive(Debug, Default)]
+pub(super) struct Path {
+    /// Indices in the configuration's list of caches.
+    pub(super) caches: Vec<u8>,
+    /// Load-to-use latency of a hit, for each of them.
+    pub(super) latency: Vec<u64>,
+    /// Whether its miss registers can run out, for each of them.
+    pub(super) scarce: Vec<bool>,
+}
+
+impl Path {
+    /// The position of a cache in the path; the end for [`MEMORY`] and what the stream never passes.
+    pub(super) fn position(&self, served: u8) -> usize {
+        let end = self.caches.len();
+        if served == MEMORY {
+            return end;
+        }
+        self.caches.iter().position(|cache| *cache == served).unwrap_or(end)
+    }
+    /// When a request that enters at `first` has looked everywhere and goes to memory.
+    pub(super) fn miss(&self, first: usize) -> u64 {
+        if first < self.latency.len() { self.latency.last().copied().unwrap_or(0) } else { 0 }
+    }
+}
+
+/// What kernel work costs, in slots.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Costs {
+    pub(super) fault: u64,
+    pub(super) major: u64,
+    pub(super) zero_4k: u64,
+    pub(super) copy_4k: u64,
+    pub(super) table_write: u64,
+    pub(super) scan: u64,
+    pub(super) invalidate: u64,
+    pub(super) switch: u64,
+}
+
+/// The timing of a machine.
+#[derive(Debug)]
+pub(super) struct Latencies {
+    pub(super) clock: Clock,
+    pub(super) data: Path,
+    pub(super) fetch: Path,
+    /// Where page-table reads enter the data path.
+    pub(super) walk_entry: usize,
+    /// What the paging-structure caches add to a walk.
+    pub(super) pwc: u64,
+    /// What translation adds, by [`crate::outcome::Outcome::tlb`]: data, then instruction.
+    tlb: [Vec<u64>; 2],
+    walked: [u64; 2],
+    /// Load-to-use latency of a hit in the first-level TLB and cache: data, then instruction.
+    pub(super) first_hit: [u64; 2],
+    pub(super) mispredict: u64,
+    pub(super) costs: Costs,
+    /// `mshrs` of every cache.
+    pub(super) mshrs: Vec<u32>,
+}
+
+impl Latencies {
+    /// Resolves `config`.
+    ///
+    /// # Errors
+    /// A latency is out of all proportion, or a name means nothing.
+    pub(super) fn new(config: &Config) -> Result<Self, TimingError> {
+        let clock = Clock::new(config.core.frequency, config.core.width);
+        let span = |what: &str, span: Span| {
+            clock.span(span).ok_or_else(|| TimingError::TooLong { what: what.to_owned() })
+        };
+        let walkers = u64::from(config.mmu.walker.count);
+        let data = path(&config.cache, Stream::Data, walkers, &clock)?;
+        let fetch = path(&config.cache, Stream::Instruction, walkers, &clock)?;
+        let walk_entry = match config.mmu.walker.entry_level.as_deref() {
+            None => 0,
+            Some("memory") => data.caches.len(),
+            Some(name) => data
+                .caches
+                .iter()
+                .position(|cache| config.cache[usize::from(*cache)].name == name)
+                .ok_or_else(|| TimingError::EntryLevel { name: name.to_owned() })?,
+        };
+        let mut pwc = 0;
+        for cache in &config.mmu.pwc {
+            let latency = cache.latency.unwrap_or(Span::Cycles(0));
+            pwc = pwc.max(span(&format!("mmu.pwc.{}.latency", cache.level), latency)?);
+        }
+        let (data_tlb, data_walked) = translation(&config.mmu, Stream::Data, &clock)?;
+        let (fetch_tlb, fetch_walked) = translation(&config.mmu, Stream::Instruction, &clock)?;
+        let first = |path: &Path, stream| -> Result<u64, TimingError> {
+            let cache = path.latency.first().copied().unwrap_or(clock.width());
+            Ok(cache + level_latency(&config.mmu, stream, 1, &clock)?)
+        };
+        let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
+        Ok(Self {
+            walk_entry,
+            pwc,
+            tlb: [data_tlb, fetch_tlb],
+            walked: [data_walked, fetch_walked],
+            first_hit,
+            mispredict: span("core.mispredict_penalty", config.core.mispredict_penalty)?,
+            costs: costs(&config.os.cost, span)?,
+            mshrs: config.cache.iter().map(|cache| cache.mshrs).collect(),
+            clock,
+            data,
+            fetch,
+        })
+    }
+
+    /// What looking up the TLBs takes until the one that had the translation answers, or until all
+    /// have missed.
+    pub(super) fn translation(&self, fetch: bool, tlb: u8) -> u64 {
+        let stream = usize::from(fetch);
+        match tlb {
+            UNTRANSLATED => 0,
+            WALKED => self.walked[stream],
+            tlb => self.tlb[stream].get(usize::from(tlb)).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// The caches of one stream. Where each level's latency is left out it is a cycle more than the one
+/// before. Below the first level registers run out only where the levels above and the walkers can
+/// have more misses outstanding than there are.
+fn path(
+    caches: &[Cache],
+    stream: Stream,
+    walkers: u64,
+    clock: &Clock,
+) -> Result<Path, TimingError> {
+    let mut order: Vec<usize> =
+        (0..caches.len()).filter(|index| caches[*index].serves.contains(&stream)).collect();
+    order.sort_by_key(|index| caches[*index].level);
+    let first_level = caches.iter().map(|cache| cache.level).min().unwrap_or(0);
+    let above: u64 = caches
+        .iter()
+        .filter(|cache| cache.level == first_level)
+        .map(|cache| u64::from(cache.mshrs))
+        .sum::<u64>()
+        + walkers;
+    let mut path = Path::default();
+    let mut previous = 0;
+    for index in order {
+        let cache = &caches[index];
+        let latency = match cache.latency {
+            Some(latency) => clock.span(latency).ok_or_else(|| TimingError::TooLong {
+                what: format!("cache.{}.latency", cache.name),
+            })?,
+            None => previous + clock.width(),
+        };
+        previous = latency;
+        let index = u8::try_from(index).ok().filter(|index| *index != MEMORY);
+        path.caches.push(index.ok_or(TimingError::TooManyCaches)?);
+        path.latency.push(latency);
+        path.scarce.push(cache.level == first_level || u64::from(cache.mshrs) < above);
+    }
+    Ok(path)
+}
+
+fn latency(tlb: &Tlb, clock: &Clock) -> Result<u64, TimingError> {
+    let default = Span::Cycles(u64::from(tlb.level > 1));
+    clock
+        .span(tlb.latency.unwrap_or(default))
+        .ok_or_else(|| TimingError::TooLong { what: format!("mmu.tlb.{}.latency", tlb.name) })
+}
+
+/// What missing a level of TLBs takes: those of one level are looked up side by side.
+fn level_latency(mmu: &Mmu, stream: Stream, level: u8, clock: &Clock) -> Result<u64, TimingError> {
+    let mut longest = 0;
+    for tlb in mmu.tlb.iter().filter(|tlb| tlb.level == level && tlb.serves.contains(&stream)) {
+        longest = longest.max(latency(tlb, clock)?);
+    }
+    Ok(longest)
+}
+
+/// The time until each TLB's answer, and until all of the stream's have missed.
+fn translation(mmu: &Mmu, stream: Stream, clock: &Clock) -> Result<(Vec<u64>, u64), TimingError> {
+    let missed = |levels: std::ops::Range<u16>| -> Result<u64, TimingError> {
+        let mut sum = 0;
+        for level in levels {
+            sum += level_latency(mmu, stream, u8::try_from(level).unwrap_or(u8::MAX), clock)?;
+        }
+        Ok(sum)
+    };
+    let mut answers = Vec::with_capacity(mmu.tlb.len());
+    for tlb in &mmu.tlb {
+        answers.push(missed(1..u16::from(tlb.level))? + latency(tlb, clock)?);
+    }
+    let last = mmu.tlb.iter().map(|tlb| u16::from(tlb.level)).max().unwrap_or(0);
+    Ok((answers, missed(1..last + 1)?))
+}
+
+fn costs(
+    cost: &Cost,
+    span: impl Fn(&str, Span) -> Result<u64, TimingError>,
+) -> Result<Costs, TimingError> {
+    Ok(Costs {
+        fault: span("os.cost.fault", cost.fault)?,
+        major: span("os.cost.major", cost.major)?,
+        zero_4k: span("os.cost.zero_4k", cost.zero_4k)?,
+        copy_4k: span("os.cost.copy_4k", cost.copy_4k)?,
+        table_write: span("os.cost.table_write", cost.table_write)?,
+        scan: span("os.cost.scan", cost.scan)?,
+        invalidate: span("os.cost.invalidate", cost.invalidate)?,
+        switch: span("os.cost.switch", cost.switch)?,
+    })
+}

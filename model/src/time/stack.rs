@@ -1,0 +1,130 @@
+//! The cycle stack: every cycle charged to one component.
+//!
+//! Retirement is in order, so the time between two retirements is the time of one outcome and of the
+//! instructions before it. At full width these take their own slots (base). What it takes longer is a
+//! stall, and the outcome that retires last is its cause: the stall is charged backwards along what
+//! that outcome went through (memory, cache, walk, TLB) until it is used up. What came before that is
+//! a chain of first-level hits or, where the front end was held up, what held it up. Compare the
+//! accounting at commit of Eyerman et al., "A performance counter architecture for computing accurate
+//! CPI components" (ASPLOS 2006).
+
+use crate::config::Config;
+use crate::outcome::{MEMORY, OutcomeKind};
+use crate::statistics::Statistics;
+
+use super::entry::Entry;
+use super::latencies::Path;
+
+/// Instructions at full width, and rounding.
+pub(super) const BASE: u8 = 0;
+/// Mispredicted branches.
+pub(super) const BRANCH: u8 = 1;
+/// TLB look-ups below an access's first-level hit.
+pub(super) const TLB: u8 = 2;
+/// Page walks, and waiting for a walker.
+pub(super) const WALK: u8 = 3;
+/// Memory.
+pub(super) const DRAM: u8 = 4;
+/// The CPU's work on minor faults.
+pub(super) const FAULT_MINOR: u8 = 5;
+/// The CPU's work on major faults.
+pub(super) const FAULT_MAJOR: u8 = 6;
+/// Waiting for the swap device.
+pub(super) const SWAP: u8 = 7;
+/// Kernel work outside faults.
+pub(super) const KERNEL: u8 = 8;
+/// The first cache of the configuration; the others follow.
+const CACHES: u8 = 9;
+
+const NAMES: [(&str, &str); CACHES as usize] = [
+    ("base", "Cycles in which instructions retire at full width, and rounding"),
+    ("branch", "Cycles after mispredicted branches"),
+    ("tlb", "Cycles in TLB look-ups"),
+    ("walk", "Cycles in page walks and waiting for a walker"),
+    ("dram", "Cycles waiting for memory"),
+    ("fault_minor", "Cycles of the CPU in minor faults"),
+    ("fault_major", "Cycles of the CPU in major faults"),
+    ("swap", "Cycles waiting for the swap device"),
+    ("kernel", "Cycles of kernel work outside faults"),
+];
+
+/// The component of a cache by its index.
+pub(super) fn cache(index: u8) -> u8 {
+    CACHES.saturating_add(index)
+}
+
+/// The component of where a line came from.
+pub(super) fn source(served: u8) -> u8 {
+    if served == MEMORY { DRAM } else { cache(served) }
+}
+
+/// Slots by component.
+#[derive(Debug)]
+pub(super) struct Stack {
+    slots: Vec<u64>,
+}
+
+impl Stack {
+    /// All zero, for a machine with so many caches.
+    pub(super) fn new(caches: usize) -> Self {
+        Self { slots: vec![0; usize::from(CACHES) + caches] }
+    }
+
+    /// Charges `slots` to `component`; to the base if there is no such component.
+    pub(super) fn charge(&mut self, component: u8, slots: u64) {
+        let index = usize::from(component);
+        self.slots[if index < self.slots.len() { index } else { 0 }] += slots;
+    }
+
+    /// Charges a stall of `slots` backwards along what `entry` went through.
+    pub(super) fn charge_stall(&mut self, entry: &Entry, path: &Path, slots: u64) {
+        let mut left = slots;
+        let mut take = |component, from: u64, to: u64| {
+            let slots = left.min(to.saturating_sub(from));
+            left -= slots;
+            self.charge(component, slots);
+        };
+        let last = |position: usize| path.caches.get(position).map_or(BASE, |index| cache(*index));
+        if matches!(entry.kind, OutcomeKind::Load | OutcomeKind::Fetch) {
+            take(entry.tail, entry.answered, entry.fill);
+            take(DRAM, entry.asked, entry.answered);
+            let looked = match entry.served {
+                MEMORY => last(path.caches.len().wrapping_sub(1)),
+                served => cache(served),
+            };
+            take(looked, entry.issued, entry.asked);
+            take(last(0), entry.walked, entry.issued);
+        }
+        if !matches!(entry.kind, OutcomeKind::Prefetch) {
+            take(WALK, entry.translated, entry.walked);
+            take(TLB, entry.start, entry.translated);
+        }
+        let rest = left;
+        self.charge(entry.late, rest);
+    }
+
+    /// The slots charged to `component`.
+    #[cfg(test)]
+    pub(super) fn slots(&self, component: u8) -> u64 {
+        self.slots[usize::from(component)]
+    }
+
+    /// All slots.
+    pub(super) fn total(&self) -> u64 {
+        self.slots.iter().sum()
+    }
+
+    /// Declares every component's cycles, `width` slots each. They add up to the total rounded up:
+    /// what is left of a cycle in the others is the base's.
+    pub(super) fn report(&self, width: u64, config: &Config, out: &mut Statistics) {
+        let total = self.total().div_ceil(width);
+        let others: u64 = self.slots.iter().skip(1).map(|slots| slots / width).sum();
+        let names = NAMES.iter().map(|(name, doc)| (*name, *doc));
+        let caches =
+            config.cache.iter().map(|cache| (cache.name.as_str(), "Cycles waiting for this cache"));
+        for (index, ((name, doc), slots)) in names.chain(caches).zip(&self.slots).enumerate() {
+            let cycles = if index == usize::from(BASE) { total - others } else { slots / width };
+            out.count(format!("cycles.{name}"), "cycles", doc, cycles);
+        }
+    }
+}
