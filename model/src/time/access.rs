@@ -319,10 +319,8 @@ impl<M: Memory> Window<M> {
             OutcomeKind::Load | OutcomeKind::Fault(_) => entry.ready = fill.max(entry.slot_end()),
             _ => {}
         }
-        if let OutcomeKind::Load
-        | OutcomeKind::Store
-        | OutcomeKind::Prefetch
-        | OutcomeKind::Fetch = entry.kind
+        if let OutcomeKind::Load | OutcomeKind::Store | OutcomeKind::Prefetch | OutcomeKind::Fetch =
+            entry.kind
         {
             self.access_cycles.add(self.latencies.clock.cycles(fill - entry.start), 1);
         }
@@ -365,7 +363,8 @@ impl<M: Memory> Window<M> {
 
 /// When a request has missed in the cache at its position.
 fn passes(entry: &Entry, path: &Path) -> u64 {
-    let latency = if entry.position == entry.first { 0 } else { path.latency[usize::from(entry.position)] };
+    let latency =
+        if entry.position == entry.first { 0 } else { path.latency[usize::from(entry.position)] };
     entry.cursor + latency
 }
 

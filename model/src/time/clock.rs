@@ -18,8 +18,8 @@ pub(super) struct Clock {
     frequency: Frequency,
     slots: Frequency,
     width: u64,
-    /// Picoseconds of a slot where that is a whole number, else 0: division of 128 bits is slow.
-    period: u64,
+    /// Picoseconds of so many slots, in lowest terms: 64 bits usually suffice for them.
+    period: (u64, u64),
 }
 
 impl Clock {
@@ -28,7 +28,8 @@ impl Clock {
         let width = u64::from(width.max(1));
         let slots = Frequency(frequency.0.max(1).saturating_mul(width));
         let second = 1_000_000_000_000u64;
-        let period = if second.is_multiple_of(slots.0) { second / slots.0 } else { 0 };
+        let common = greatest_common_divisor(second, slots.0);
+        let period = (second / common, slots.0 / common);
         Self { frequency: Frequency(frequency.0.max(1)), slots, width, period }
     }
 
@@ -39,17 +40,19 @@ impl Clock {
 
     /// Picoseconds from the start to the beginning of slot `slots`, rounded up.
     pub(super) fn picoseconds(&self, slots: u64) -> u64 {
-        match self.period {
-            0 => self.slots.picoseconds(slots),
-            period => slots.saturating_mul(period),
+        let (ps, per) = self.period;
+        match slots.checked_mul(ps) {
+            Some(product) => product.div_ceil(per),
+            None => self.slots.picoseconds(slots),
         }
     }
 
     /// The first slot that begins no earlier than `ps`.
     pub(super) fn slots(&self, ps: u64) -> u64 {
-        match self.period {
-            0 => self.slots.cycles(ps),
-            period => ps.div_ceil(period),
+        let (picoseconds, per) = self.period;
+        match ps.checked_mul(per) {
+            Some(product) => product.div_ceil(picoseconds),
+            None => self.slots.cycles(ps),
         }
     }
 
@@ -61,9 +64,15 @@ impl Clock {
     /// A configured span in slots: whole cycles, as a clocked component takes; `None` above [`LONGEST`].
     pub(super) fn span(&self, span: Span) -> Option<u64> {
         let cycles = span.cycles(self.frequency);
-        (self.frequency.picoseconds(cycles) <= LONGEST.saturating_add(self.period.max(1_000_000)))
-            .then(|| cycles.saturating_mul(self.width))
+        (cycles <= self.frequency.cycles(LONGEST)).then(|| cycles.saturating_mul(self.width))
     }
+}
+
+fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
 }
 
 #[cfg(test)]
@@ -76,7 +85,7 @@ mod tests {
             for width in [1, 3, 4, 16] {
                 let clock = Clock::new(Frequency(hertz), width);
                 let rule = Frequency(hertz * u64::from(width));
-                for value in [0, 1, 7, 250, 1_000, 80_001, 123_456_789_012] {
+                for value in [0, 1, 7, 250, 1_000, 80_001, 123_456_789_012, 1 << 60] {
                     assert_eq!(clock.picoseconds(value), rule.picoseconds(value));
                     assert_eq!(clock.slots(value), rule.cycles(value));
                     assert!(clock.picoseconds(clock.slots(value)) >= value);

@@ -95,7 +95,8 @@ impl<B: Backing> Kernel<B> {
                 while self.writes.front().is_some_and(|done| *done <= arrival) {
                     self.writes.pop_front();
                 }
-                let oldest = if self.writes.len() < WRITES { None } else { self.writes.pop_front() };
+                let oldest =
+                    if self.writes.len() < WRITES { None } else { self.writes.pop_front() };
                 let free = oldest.map_or(now, |done| self.clock.slots(done).max(now));
                 let arrival = self.clock.picoseconds(free);
                 self.writes.push_back(self.backing.submit(arrival, true, slot, pages));

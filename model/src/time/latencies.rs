@@ -7,8 +7,13 @@ use crate::os::settings::Cost;
 use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
 use crate::units::Span;
 
-use super::TimingError;
 use super::clock::Clock;
+use super::settings::InvalidSetting;
+
+/// The error of a latency that no machine has.
+pub(super) fn too_long(what: impl Into<String>) -> InvalidSetting {
+    InvalidSetting::new(what, "is longer than 1000 s")
+}
 
 /// The caches that a stream passes on its way to memory, from the first level on.
 #[derive(Debug, Default)]
@@ -75,11 +80,9 @@ impl Latencies {
     ///
     /// # Errors
     /// A latency is out of all proportion, or a name means nothing.
-    pub(super) fn new(config: &Config) -> Result<Self, TimingError> {
+    pub(super) fn new(config: &Config) -> Result<Self, InvalidSetting> {
         let clock = Clock::new(config.core.frequency, config.core.width);
-        let span = |what: &str, span: Span| {
-            clock.span(span).ok_or_else(|| TimingError::TooLong { what: what.to_owned() })
-        };
+        let span = |what: &str, span: Span| clock.span(span).ok_or_else(|| too_long(what));
         let walkers = u64::from(config.mmu.walker.count);
         let data = path(&config.cache, Stream::Data, walkers, &clock)?;
         let fetch = path(&config.cache, Stream::Instruction, walkers, &clock)?;
@@ -90,7 +93,12 @@ impl Latencies {
                 .caches
                 .iter()
                 .position(|cache| config.cache[usize::from(*cache)].name == name)
-                .ok_or_else(|| TimingError::EntryLevel { name: name.to_owned() })?,
+                .ok_or_else(|| {
+                    InvalidSetting::new(
+                        "mmu.walker.entry_level",
+                        format!("names no data cache: `{name}`"),
+                    )
+                })?,
         };
         let mut pwc = 0;
         for cache in &config.mmu.pwc {
@@ -99,7 +107,7 @@ impl Latencies {
         }
         let (data_tlb, data_walked) = translation(&config.mmu, Stream::Data, &clock)?;
         let (fetch_tlb, fetch_walked) = translation(&config.mmu, Stream::Instruction, &clock)?;
-        let first = |path: &Path, stream| -> Result<u64, TimingError> {
+        let first = |path: &Path, stream| -> Result<u64, InvalidSetting> {
             let cache = path.latency.first().copied().unwrap_or(clock.width());
             Ok(cache + level_latency(&config.mmu, stream, 1, &clock)?)
         };
@@ -139,7 +147,7 @@ fn path(
     stream: Stream,
     walkers: u64,
     clock: &Clock,
-) -> Result<Path, TimingError> {
+) -> Result<Path, InvalidSetting> {
     let mut order: Vec<usize> =
         (0..caches.len()).filter(|index| caches[*index].serves.contains(&stream)).collect();
     order.sort_by_key(|index| caches[*index].level);
@@ -155,29 +163,36 @@ fn path(
     for index in order {
         let cache = &caches[index];
         let latency = match cache.latency {
-            Some(latency) => clock.span(latency).ok_or_else(|| TimingError::TooLong {
-                what: format!("cache.{}.latency", cache.name),
-            })?,
+            Some(latency) => clock
+                .span(latency)
+                .ok_or_else(|| too_long(format!("cache.{}.latency", cache.name)))?,
             None => previous + clock.width(),
         };
         previous = latency;
         let index = u8::try_from(index).ok().filter(|index| *index != MEMORY);
-        path.caches.push(index.ok_or(TimingError::TooManyCaches)?);
+        path.caches.push(index.ok_or_else(|| {
+            InvalidSetting::new("cache", "has more caches than can be told apart (254)")
+        })?);
         path.latency.push(latency);
         path.scarce.push(cache.level == first_level || u64::from(cache.mshrs) < above);
     }
     Ok(path)
 }
 
-fn latency(tlb: &Tlb, clock: &Clock) -> Result<u64, TimingError> {
+fn latency(tlb: &Tlb, clock: &Clock) -> Result<u64, InvalidSetting> {
     let default = Span::Cycles(u64::from(tlb.level > 1));
     clock
         .span(tlb.latency.unwrap_or(default))
-        .ok_or_else(|| TimingError::TooLong { what: format!("mmu.tlb.{}.latency", tlb.name) })
+        .ok_or_else(|| too_long(format!("mmu.tlb.{}.latency", tlb.name)))
 }
 
 /// What missing a level of TLBs takes: those of one level are looked up side by side.
-fn level_latency(mmu: &Mmu, stream: Stream, level: u8, clock: &Clock) -> Result<u64, TimingError> {
+fn level_latency(
+    mmu: &Mmu,
+    stream: Stream,
+    level: u8,
+    clock: &Clock,
+) -> Result<u64, InvalidSetting> {
     let mut longest = 0;
     for tlb in mmu.tlb.iter().filter(|tlb| tlb.level == level && tlb.serves.contains(&stream)) {
         longest = longest.max(latency(tlb, clock)?);
@@ -186,8 +201,12 @@ fn level_latency(mmu: &Mmu, stream: Stream, level: u8, clock: &Clock) -> Result<
 }
 
 /// The time until each TLB's answer, and until all of the stream's have missed.
-fn translation(mmu: &Mmu, stream: Stream, clock: &Clock) -> Result<(Vec<u64>, u64), TimingError> {
-    let missed = |levels: std::ops::Range<u16>| -> Result<u64, TimingError> {
+fn translation(
+    mmu: &Mmu,
+    stream: Stream,
+    clock: &Clock,
+) -> Result<(Vec<u64>, u64), InvalidSetting> {
+    let missed = |levels: std::ops::Range<u16>| -> Result<u64, InvalidSetting> {
         let mut sum = 0;
         for level in levels {
             sum += level_latency(mmu, stream, u8::try_from(level).unwrap_or(u8::MAX), clock)?;
@@ -204,8 +223,8 @@ fn translation(mmu: &Mmu, stream: Stream, clock: &Clock) -> Result<(Vec<u64>, u6
 
 fn costs(
     cost: &Cost,
-    span: impl Fn(&str, Span) -> Result<u64, TimingError>,
-) -> Result<Costs, TimingError> {
+    span: impl Fn(&str, Span) -> Result<u64, InvalidSetting>,
+) -> Result<Costs, InvalidSetting> {
     Ok(Costs {
         fault: span("os.cost.fault", cost.fault)?,
         major: span("os.cost.major", cost.major)?,

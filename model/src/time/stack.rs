@@ -73,7 +73,8 @@ impl Stack {
     /// Charges `slots` to `component`; to the base if there is no such component.
     pub(super) fn charge(&mut self, component: u8, slots: u64) {
         let index = usize::from(component);
-        self.slots[if index < self.slots.len() { index } else { 0 }] += slots;
+        let index = if index < self.slots.len() { index } else { usize::from(BASE) };
+        self.slots[index] += slots;
     }
 
     /// Charges a stall of `slots` backwards along what `entry` went through.

@@ -24,12 +24,12 @@ use crate::config::Config;
 use crate::outcome::{Outcome, OutcomeKind, Reference, ReferenceKind};
 use crate::statistics::Histogram;
 
-use super::TimingError;
 use super::entry::{Entry, NOBODY, State, UNKNOWN};
 use super::events::Events;
-use super::latencies::Latencies;
+use super::latencies::{Latencies, too_long};
 use super::pool::Pool;
 use super::ports::{Controller, Memory};
+use super::settings::InvalidSetting;
 use super::stack::{self, Stack};
 
 /// What was counted about walks, in slots.
@@ -100,12 +100,12 @@ impl Queue {
 
 impl<M: Memory> Window<M> {
     /// An empty window over `memory`.
-    pub(super) fn new(config: &Config, memory: M) -> Result<Self, TimingError> {
+    pub(super) fn new(config: &Config, memory: M) -> Result<Self, InvalidSetting> {
         let latencies = Latencies::new(config)?;
         let clock = latencies.clock;
         let controller = config.dram.controller_latency.picoseconds(config.core.frequency);
         if clock.span(config.dram.controller_latency).is_none() {
-            return Err(TimingError::TooLong { what: "dram.controller_latency".to_owned() });
+            return Err(too_long("dram.controller_latency"));
         }
         // Twice the instructions in flight, since an instruction can have several outcomes; entries
         // are named by 16 bits.
@@ -466,8 +466,7 @@ impl<M: Memory> Window<M> {
             let usual = self.retired_at + u64::from(entry.instructions);
             let at = usual.max(entry.ready);
             entry.retired = at;
-            let path =
-                if entry.is_fetch() { &self.latencies.fetch } else { &self.latencies.data };
+            let path = if entry.is_fetch() { &self.latencies.fetch } else { &self.latencies.data };
             self.stack.charge(stack::BASE, u64::from(entry.instructions));
             if at > usual {
                 self.stack.charge_stall(entry, path, at - usual);
