@@ -8,7 +8,7 @@
 //! from when the request begins, further down from when it has looked there in vain. Latencies are
 //! load-to-use from the first level, so a level's own time is not added to the next one's.
 
-use crate::outcome::{OutcomeKind, WALKED};
+use crate::outcome::{OutcomeKind, ReferenceKind, WALKED};
 
 use super::entry::{Entry, NOBODY, State, UNKNOWN};
 use super::latencies::Path;
@@ -337,7 +337,8 @@ impl<M: Memory> Window<M> {
             if let Some(reference) = self.references.get(index)
                 && writes_memory(reference)
             {
-                self.controller.write(self.now, reference.addr);
+                let whole = reference.kind == ReferenceKind::Writeback;
+                self.controller.write(self.now, reference.addr, whole);
             }
         }
     }

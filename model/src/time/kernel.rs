@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::latencies::Costs;
 use super::ports::Backing;
 use super::stack::{self, Stack};
+use super::storage::Operation;
 
 /// Write requests that a block device's queue takes before it makes the writer wait (Linux's
 /// `BLKDEV_DEFAULT_RQ`, include/linux/blkdev.h).
@@ -88,7 +89,7 @@ impl<B: Backing> Kernel<B> {
         let arrival = self.clock.picoseconds(now);
         match *work {
             Work::SwapRead { slot, pages } => {
-                let done = self.backing.submit(arrival, false, slot, pages);
+                let done = self.backing.submit(arrival, Operation::Read, slot, pages);
                 self.clock.slots(done).saturating_sub(now)
             }
             Work::SwapWrite { slot, pages } => {
@@ -99,7 +100,7 @@ impl<B: Backing> Kernel<B> {
                     if self.writes.len() < WRITES { None } else { self.writes.pop_front() };
                 let free = oldest.map_or(now, |done| self.clock.slots(done).max(now));
                 let arrival = self.clock.picoseconds(free);
-                self.writes.push_back(self.backing.submit(arrival, true, slot, pages));
+                self.writes.push_back(self.backing.submit(arrival, Operation::Write, slot, pages));
                 free - now
             }
             _ => 0,

@@ -71,6 +71,8 @@ pub(super) struct Latencies {
     pub(super) first_hit: [u64; 2],
     pub(super) mispredict: u64,
     pub(super) costs: Costs,
+    /// Bytes of a line of the data path's last cache.
+    pub(super) line: u64,
     /// `mshrs` of every cache.
     pub(super) mshrs: Vec<u32>,
 }
@@ -120,6 +122,7 @@ impl Latencies {
             first_hit,
             mispredict: span("core.mispredict_penalty", config.core.mispredict_penalty)?,
             costs: costs(&config.os.cost, span)?,
+            line: data.caches.last().map_or(0, |index| config.cache[usize::from(*index)].line.0),
             mshrs: config.cache.iter().map(|cache| cache.mshrs).collect(),
             clock,
             data,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::address::{PhysAddr, SwapSlot};
 
 use super::ports::{Backing, Memory};
+use super::storage::Operation;
 
 /// Answers every request after the same time, any number at once.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Memory for FixedLatency {
 }
 
 impl Backing for FixedLatency {
-    fn submit(&mut self, arrival: u64, _: bool, _: SwapSlot, _: u32) -> u64 {
+    fn submit(&mut self, arrival: u64, _: Operation, _: SwapSlot, _: u32) -> u64 {
         assert!(arrival >= self.reached);
         self.reached = arrival;
         arrival + self.latency

@@ -5,6 +5,7 @@
 
 use proptest::prelude::*;
 
+use super::Timing;
 use super::simulation::Simulation;
 use super::testing::FixedLatency;
 use crate::address::{PhysAddr, SwapSlot};
@@ -276,7 +277,8 @@ fn the_reads_of_a_walk_follow_each_other() {
     let result = run(&machine(|_| ()), stream.end(0));
     assert_eq!(result.get("run.cycles"), 7 + 4 + 4 + 14 + MISS + MISS);
     assert_eq!(result.get("cycles.walk"), 4 + 4 + 14 + MISS);
-    assert_eq!(result.get("cycles.tlb"), 7);
+    // Seven cycles but for the load's own slot.
+    assert_eq!(result.get("cycles.tlb"), 6);
     assert_eq!(result.get("walker.queue_cycles"), 0);
 }
 
@@ -288,7 +290,7 @@ fn walks_can_bypass_the_caches_and_be_shared() {
     stream.with(walked, &walk(&[MEMORY, MEMORY]), &[]);
     stream.add(Outcome { translation_fill: 1, ..outcome(OutcomeKind::Load, 1, 0) });
     let result = run(&config, stream.end(0));
-    assert_eq!(result.get("run.cycles"), 7 + 2 * MEMORY_TRIP + 4);
+    assert_eq!(result.slots, (7 + 2 * MEMORY_TRIP + 4) * WIDTH + 1);
     assert_eq!(result.get("walker.cycles"), 2 * MEMORY_TRIP);
 }
 
@@ -310,7 +312,7 @@ fn prefetches_never_block_but_their_lines_arrive() {
     let mut stream = Trace::default();
     stream.add(outcome(OutcomeKind::Prefetch, 1, MEMORY));
     assert_eq!(run(&machine(|_| ()), stream.clone().end(3)).slots, 4);
-    let hit = outcome(OutcomeKind::Load, 1000, 0);
+    let hit = outcome(OutcomeKind::Load, 400, 0);
     stream.add(Outcome { line_fill: 1, ..hit });
     assert_eq!(run(&machine(|_| ()), stream.end(0)).get("run.cycles"), MISS);
 }
@@ -401,6 +403,50 @@ fn a_machine_without_caches_and_tlbs_goes_to_memory_each_time() {
     let access = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Load, 1, MEMORY) };
     stream.with(access, &walk(&[MEMORY]), &[]);
     assert_eq!(run(&config, stream.end(0)).get("run.cycles"), 2 * MEMORY_TRIP);
+}
+
+#[test]
+fn a_line_is_as_many_bursts_as_it_is_long() {
+    let config = machine(|config| config.cache[1].line = ByteSize(256));
+    let mut stream = Trace::default();
+    let writeback = reference(ReferenceKind::Writeback, MEMORY);
+    stream.with(outcome(OutcomeKind::Load, 1, MEMORY), &[writeback], &[]);
+    let result = run(&config, stream.end(0));
+    assert_eq!(result.get("run.cycles"), MISS);
+    assert_eq!(result.writes, 4);
+}
+
+#[test]
+fn the_real_memory_and_device_fit() {
+    let config = machine(|_| ());
+    let mut stream = Trace::default();
+    for number in 0..1000 {
+        let address = PhysAddr(number * 8192);
+        let read = Reference { addr: address, kind: ReferenceKind::Demand, served: MEMORY };
+        let miss = outcome(OutcomeKind::Load, 1, MEMORY);
+        stream.with(miss, &[read, Reference { kind: ReferenceKind::Writeback, ..read }], &[]);
+    }
+    let fault = Outcome { kind: OutcomeKind::Fault(FaultKind::SwapIn), ..Outcome::default() };
+    let swap = Work::SwapRead { slot: SwapSlot(3), pages: 1 };
+    stream.with(fault, &[], &[Work::Handler, swap]).end(10);
+    let mut timing = Timing::new(&config).unwrap();
+    timing.process(&stream.0);
+    timing.finish();
+    let mut statistics = Statistics::default();
+    timing.report(&mut statistics);
+    assert_eq!(statistics.get("dram.reads"), Some(Value::Count(1000)));
+    assert_eq!(statistics.get("dram.writes"), Some(Value::Count(1000)));
+    let sum: f64 = statistics
+        .iter()
+        .filter(|entry| entry.name.starts_with("cycles."))
+        .map(|entry| entry.value.as_f64())
+        .sum();
+    assert_eq!(Some(sum), statistics.get("run.cycles").map(Value::as_f64));
+    let busy = statistics.get("swap.busy_ns").map(Value::as_f64);
+    assert!(busy > Some(0.0));
+    assert!(statistics.get("cycles.swap").map(Value::as_f64) >= busy.map(f64::floor));
+    let names: Vec<_> = timing.histograms().iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["access_cycles", "walk_cycles", "fault_ns"]);
 }
 
 #[test]

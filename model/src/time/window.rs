@@ -113,7 +113,7 @@ impl<M: Memory> Window<M> {
         let first_cache =
             latencies.data.caches.first().map_or(stack::BASE, |index| stack::cache(*index));
         Ok(Self {
-            controller: Controller::new(memory, clock, controller),
+            controller: Controller::new(memory, clock, controller, latencies.line),
             events: Events::default(),
             ring: vec![Entry::default(); places],
             next: 0,
