@@ -12,8 +12,8 @@ use tracegen::source::Source;
 pub struct ReadArgs {
     /// The trace's format, where it is not to be guessed from the content: flt, lackey, din, champsim,
     /// drmemtrace, pages, csv or rep
-    #[arg(long = "trace-format", visible_alias = "from", value_name = "FORMAT")]
-    pub format: Option<Format>,
+    #[arg(long, visible_alias = "from", value_name = "FORMAT")]
+    pub trace_format: Option<Format>,
     /// The column of a csv file that holds the addresses, by its name or by its number from 1
     #[arg(long, value_name = "NAME|N")]
     pub column: Option<Column>,
@@ -25,7 +25,7 @@ pub struct ReadArgs {
 impl ReadArgs {
     /// What the arguments ask of the library.
     pub fn options(&self) -> OpenOptions {
-        OpenOptions { format: self.format, column: self.column.clone(), unit: self.unit }
+        OpenOptions { format: self.trace_format, column: self.column.clone(), unit: self.unit }
     }
 }
 

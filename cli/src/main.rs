@@ -3,9 +3,11 @@
 mod config;
 mod generate;
 mod input;
+mod interrupt;
 mod machine;
 mod output;
 mod preset;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,7 @@ enum Verb {
     Config(config::Args),
     Gen(generate::Args),
     Preset(preset::Args),
+    Trace(trace::Args),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Verb::Config(args) => config::run(&args),
         Verb::Gen(args) => generate::run(&args),
         Verb::Preset(args) => preset::run(&args),
+        Verb::Trace(args) => trace::run(&args),
     };
     result.unwrap_or_else(|error| output::fail(&error))
 }

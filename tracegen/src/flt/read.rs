@@ -1,5 +1,7 @@
 //! Reads `.flt` files from front to back, checking every byte.
 
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -8,10 +10,12 @@ use crate::batch::Batch;
 use crate::codec;
 use crate::error::TraceError;
 use crate::flt::decode::Block;
+use crate::flt::index;
 use crate::flt::layout::{
     self, BLOCK_TAG, ENTRY_BYTES, Entry, HEAD_BYTES, HEADER_BYTES, Head, INDEX_TAG, TRAILER_BYTES,
     Trailer, u64_at,
 };
+use crate::formats::Input;
 use crate::formats::stream::Stream;
 use crate::metadata::Metadata;
 use crate::source::Source;
@@ -57,8 +61,32 @@ impl Reader {
         })
     }
 
+    /// Opens the file at `path` at the block that holds `record`; also returns the number of that block's
+    /// first record. What is read from there on is checked as ever, and so are header, index and trailer.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not such a file, or is damaged in one of those.
+    pub fn open_at(path: &Path, record: u64) -> Result<(Self, u64), TraceError> {
+        let input = Input::of(path);
+        let failed = |source| TraceError::Io { path: path.to_owned(), source };
+        let mut reader = Self::new(Stream::open(&input)?)?;
+        let index = index::read(path)?;
+        let block = index::block_of(&index, record);
+        let Some(entry) = index.get(block) else { return Ok((reader, 0)) };
+        index.iter().take(block).for_each(|entry| reader.index_entry(entry));
+        if reader.records != entry.first {
+            return reader.damaged(entry.offset, "the index does not add up");
+        }
+        let mut file = File::open(path).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        file.seek(SeekFrom::Start(entry.offset)).map_err(failed)?;
+        reader.stream = Stream::over(&input, file, Some(length))?;
+        reader.base = entry.offset;
+        Ok((reader, entry.first))
+    }
+
     fn position(&self) -> u64 {
-        self.base + self.stream.position()
+        self.base.saturating_add(self.stream.position())
     }
 
     fn damaged<T>(&self, offset: u64, message: impl Into<String>) -> Result<T, TraceError> {
@@ -128,9 +156,10 @@ impl Reader {
     /// Takes note of a block.
     fn index_entry(&mut self, entry: &Entry) {
         self.index.update(&entry.bytes());
-        self.blocks += 1;
-        self.records += u64::from(entry.records);
-        self.accesses += u64::from(entry.accesses);
+        self.blocks = self.blocks.saturating_add(1);
+        // Block heads bound what is added; an index that lies about it fails its comparison.
+        self.records = self.records.saturating_add(u64::from(entry.records));
+        self.accesses = self.accesses.saturating_add(u64::from(entry.accesses));
     }
 
     fn check_end(&mut self, offset: u64) -> Result<(), TraceError> {

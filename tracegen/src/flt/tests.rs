@@ -255,3 +255,35 @@ fn more_bytes_after_the_end_and_blocks_out_of_order_are_found() {
     twice.extend(&bytes);
     assert!(read(&twice).1.is_some());
 }
+
+#[test]
+fn the_index_leads_to_any_record() {
+    let records = program(60_000);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace.flt");
+    let bytes = written(&records, 4096);
+    std::fs::write(&path, &bytes).unwrap();
+    let input = Input::of(&path);
+    let options = Default::default();
+    let mut batch = Batch::new();
+    for start in
+        [0, 1, 65_535, 65_536, 70_000, records.len() as u64 - 1, records.len() as u64, 1 << 40]
+    {
+        let mut source =
+            crate::formats::open_slice(&input, &options, start, u64::MAX, false).unwrap();
+        let mut back = Vec::new();
+        while source.fill(&mut batch).unwrap() {
+            back.extend(batch.iter());
+        }
+        assert!(back == records.get(start as usize..).unwrap_or_default(), "from {start}");
+    }
+    for at in bytes.len() - 100..bytes.len() {
+        let mut bad = bytes.clone();
+        bad[at] ^= 1;
+        std::fs::write(&path, &bad).unwrap();
+        assert!(
+            crate::formats::open_slice(&input, &options, 70_000, 1, false).is_err(),
+            "byte {at}"
+        );
+    }
+}

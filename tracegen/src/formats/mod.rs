@@ -8,19 +8,22 @@ pub mod lackey;
 pub mod losses;
 pub mod output;
 pub mod pages;
+pub mod slice;
 pub mod stream;
+pub mod summary;
 pub mod text;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::TraceError;
-use crate::flt;
+use crate::flt::{self, MAGIC};
 use crate::metadata::Metadata;
 use crate::sink::Sink;
 use crate::source::Source;
 
 use output::Output;
+use slice::Slice;
 use stream::Stream;
 use text::TextSource;
 
@@ -247,6 +250,32 @@ pub fn open_stream(
         }
     };
     Ok((format, source))
+}
+
+/// Opens the records `start .. start + count` of a trace, counted from 0. An `.flt` file that is not
+/// compressed as a whole is entered through its index, unless it is to be `salvage`d: then whatever comes
+/// before the damage can be read.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_slice(
+    input: &Input,
+    options: &OpenOptions,
+    start: u64,
+    count: u64,
+    salvage: bool,
+) -> Result<Box<dyn Source>, TraceError> {
+    if let (Input::Path(path), true, false) = (input, start > 0, salvage)
+        && path.is_file()
+    {
+        let mut stream = Stream::open(input)?;
+        let flt = stream.compression().is_none() && stream.peek(MAGIC.len())? == MAGIC;
+        if flt && options.format.is_none_or(|format| format == Format::Flt) {
+            let (reader, first) = flt::Reader::open_at(path, start)?;
+            return Ok(Box::new(Slice::new(Box::new(reader), start.saturating_sub(first), count)));
+        }
+    }
+    Ok(Box::new(Slice::new(open(input, options)?, start, count)))
 }
 
 /// Creates a trace file; `-` is standard output. `metadata` is kept where the format has a place for it.
