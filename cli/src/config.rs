@@ -1,10 +1,12 @@
 //! `faultline config`: looks at machines without running anything.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use analysis::machine;
 use clap::{Args as ClapArgs, Subcommand};
-use model::config::Config;
+use model::config::{self, Config};
+use serde_json::{Value, json};
 
 use crate::machine::SetArgs;
 use crate::output::{self, Format};
@@ -20,6 +22,8 @@ pub struct Args {
 enum What {
     Check(Check),
     Show(Show),
+    Diff(Diff),
+    Schema(Schema),
 }
 
 /// Checks machines; says nothing about those that are right.
@@ -46,6 +50,28 @@ struct Show {
     format: Format,
 }
 
+/// Compares two machines setting by setting; exit code 1 if they differ.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  faultline config diff core-i7 skylake")]
+struct Diff {
+    /// A TOML file or a preset.
+    a: String,
+    /// Another.
+    b: String,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Prints the JSON Schema of a machine's TOML, for editors.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  faultline config schema > machine.schema.json")]
+struct Schema {
+    /// The schema is JSON either way.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
@@ -58,6 +84,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let config = machine::load(&show.file, &show.sets.machine())?;
             print(&config, show.format)?;
         }
+        What::Diff(diff) => return compare(diff),
+        What::Schema(Schema { format: Format::Table | Format::Json }) => {
+            output::print_json(&config::schema())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,4 +97,40 @@ fn print(config: &Config, format: Format) -> anyhow::Result<()> {
         Format::Table => output::print(&toml::to_string_pretty(config)?),
         Format::Json => output::print_json(config),
     }
+}
+
+/// Compares two machines over every setting that either has.
+fn compare(diff: &Diff) -> anyhow::Result<ExitCode> {
+    const NO_SETS: &[(&str, &str)] = &[];
+    let values = |file: &str| -> anyhow::Result<BTreeMap<String, Value>> {
+        let leaves = machine::load(file, NO_SETS)?.leaves();
+        Ok(leaves.into_iter().map(|leaf| (leaf.path, leaf.value)).collect())
+    };
+    let (a, b) = (values(&diff.a)?, values(&diff.b)?);
+    let only_b = b.keys().filter(|path| !a.contains_key(*path));
+    let rows: Vec<_> = a
+        .keys()
+        .chain(only_b)
+        .map(|path| (path, a.get(path), b.get(path)))
+        .filter(|(_, a, b)| a != b)
+        .collect();
+    match diff.format {
+        Format::Json => {
+            let rows = rows.iter().map(|(path, a, b)| json!({ "setting": path, "a": a, "b": b }));
+            output::print_json(&rows.collect::<Vec<_>>())?;
+        }
+        Format::Table => {
+            let text = |value: &Option<&Value>| value.map_or("-".to_owned(), Value::to_string);
+            let mut table = comfy_table::Table::new();
+            table.load_style(comfy_table::presets::NOTHING);
+            table.set_header(["setting", diff.a.as_str(), diff.b.as_str()]);
+            for (path, a, b) in &rows {
+                table.add_row([(*path).clone(), text(a), text(b)]);
+            }
+            if !rows.is_empty() {
+                output::print(&format!("{table}\n"))?;
+            }
+        }
+    }
+    Ok(ExitCode::from(if rows.is_empty() { 0 } else { output::NO }))
 }

@@ -121,21 +121,17 @@ fn malformed(root: &Node, at: &Path, message: &str) -> Diagnostic {
             .label(Some(format!("`{key}` has no default")));
     }
     let place = Some(found.node.place.clone());
+    let text = found.node.as_str().or_else(|| found.node.get("policy")?.as_str());
+    if let Some(text) = text.filter(|text| planned::is_planned(&setting, text)) {
+        let label = (!expected.is_empty()).then(|| expectation(expected));
+        let message = format!("`{setting} = \"{text}\"` is not modelled yet");
+        return Diagnostic::new(message, place).label(label);
+    }
     let variant = what
         .strip_prefix("unknown variant `")
         .and_then(|rest| rest.strip_suffix('`'))
-        .or_else(|| {
-            let text = found.node.as_str().or_else(|| found.node.get("policy")?.as_str());
-            text.filter(|_| !names.is_empty())
-        });
+        .or_else(|| text.filter(|_| !names.is_empty()));
     if let Some(variant) = variant {
-        if planned::is_planned(&setting, variant) {
-            return Diagnostic::new(
-                format!("`{setting} = \"{variant}\"` is not modelled yet"),
-                place,
-            )
-            .label(Some(expectation(expected)));
-        }
         let help = nearest(variant, names.iter().copied())
             .map(|name| format!("a similar value exists: \"{name}\""));
         return Diagnostic::new(format!("`{setting}` cannot be \"{variant}\""), place)

@@ -9,6 +9,7 @@ mod assignment;
 mod diagnostic;
 mod invalid;
 mod load;
+mod manual;
 mod merge;
 mod path;
 mod planned;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use diagnostic::{LoadError, nearest};
 pub use invalid::InvalidSetting;
 pub use load::{Layer, base_error, base_of, load};
+pub use manual::manual;
 pub use schema::{Effect, Leaf, Setting, schema, settings};
 pub use state::{Line, Page, State, TlbEntry};
 

@@ -55,7 +55,7 @@ pub fn schema() -> Value {
     schemars::schema_for!(Config).to_value()
 }
 
-/// Every setting, in the order of declaration.
+/// Every setting, sorted by path within each table.
 pub fn settings() -> &'static [Setting] {
     static SETTINGS: OnceLock<Vec<Setting>> = OnceLock::new();
     SETTINGS.get_or_init(|| {
@@ -168,8 +168,7 @@ impl Config {
         leaves
     }
 
-    /// What decides the functional half: the values of the settings that affect it, in the order of
-    /// declaration. Machines with the same key share one functional pass.
+    /// What decides the functional half: the values of the settings that affect it, sorted by path. Machines with the same key share one functional pass.
     pub fn functional_key(&self) -> String {
         let mut key = String::new();
         for leaf in self.leaves() {

@@ -1,0 +1,69 @@
+//! The reference manual of the settings, written from their declarations.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::schema::{Effect, Setting, settings};
+
+const INTRODUCTION: &str = "\
+# Configuration reference
+
+Written from the declarations of the settings: `UPDATE_DOCS=1 cargo test -p workspace-tests manual`
+writes it again.
+
+A machine is a TOML file. `base = \"NAME\"` inherits from a preset, or from a file relative to this one; a
+later value wins. Tables merge key by key; `[[mmu.tlb]]` and `[[cache]]` merge by `name` and
+`[[mmu.pwc]]` by `level`. In such an element `remove = true` takes it out of what is inherited, and an
+empty array (`tlb = []`) takes out all. `--set path=value` has the last word; its path names an element
+as `mmu.tlb.stlb.entries` or `mmu.pwc.2.entries`.
+
+Sizes are strings with binary units (\"32KiB\") or bytes, times are \"80ns\" or \"4cycles\", frequencies
+\"3.7GHz\". A *function* setting changes what happens to accesses; a *timing* setting changes only what it
+costs, and no count.
+";
+
+/// The manual as Markdown.
+pub fn manual() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    let mut sorted: Vec<_> = settings()
+        .iter()
+        .map(|setting| (setting.path.rsplit_once('.').unwrap_or(("", &setting.path)), setting))
+        .collect();
+    sorted.sort_by_key(|(place, _)| *place);
+    let mut section = None;
+    for ((table, key), setting) in sorted {
+        if section != Some(table) {
+            section = Some(table);
+            let title = if table.is_empty() { "The machine" } else { table };
+            // Writing to a string does not fail.
+            let _ =
+                write!(text, "\n## {title}\n\n| key | values | default | affects | meaning |\n");
+            text.push_str("|---|---|---|---|---|\n");
+        }
+        let _ = writeln!(text, "{}", row(key, setting));
+    }
+    text
+}
+
+fn row(key: &str, setting: &Setting) -> String {
+    let range = match (setting.minimum, setting.maximum) {
+        (Some(least), Some(most)) if least == most => format!(" {least}"),
+        (Some(least), Some(most)) => format!(" {least} to {most}"),
+        (Some(least), None) => format!(" from {least}"),
+        (None, Some(most)) => format!(" up to {most}"),
+        (None, None) => String::new(),
+    };
+    let default = setting.default.as_ref().map_or(String::new(), |value| match value {
+        Value::String(text) => format!("`\"{text}\"`"),
+        other => format!("`{other}`"),
+    });
+    let effect = match setting.effect {
+        Some(Effect::Function) => "function",
+        Some(Effect::Timing) => "timing",
+        Some(Effect::None) | None => "",
+    };
+    let cell = |text: &str| text.replace('|', "\\|");
+    let (kind, doc) = (cell(&setting.kind), cell(&setting.doc));
+    format!("| `{key}` | {kind}{range} | {default} | {effect} | {doc} |")
+}
