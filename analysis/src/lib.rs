@@ -1,4 +1,12 @@
 //! Design studies over the model: machines to study, plans, results, charts and reports.
 #![deny(missing_docs)]
 
+pub mod chart;
+pub mod error;
+pub mod heat;
 pub mod machine;
+pub mod measured;
+pub mod pipeline;
+pub mod report;
+pub mod study;
+pub mod trace;

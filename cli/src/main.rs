@@ -7,6 +7,7 @@ mod interrupt;
 mod machine;
 mod output;
 mod preset;
+mod report;
 mod trace;
 
 use std::process::ExitCode;
@@ -28,6 +29,7 @@ enum Verb {
     Gen(generate::Args),
     Preset(preset::Args),
     Trace(trace::Args),
+    Report(report::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Verb::Gen(args) => generate::run(&args),
         Verb::Preset(args) => preset::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Report(args) => report::run(&args),
     };
     result.unwrap_or_else(|error| output::fail(&error))
 }

@@ -46,3 +46,26 @@ pub static MACHINES: &[Machine] = &[
 pub fn machine(name: &str) -> Option<&'static Machine> {
     MACHINES.iter().find(|machine| machine.name == name)
 }
+
+/// A study that ships with Faultline.
+#[derive(Debug, Clone, Copy)]
+pub struct Study {
+    /// What `sweep` calls it.
+    pub name: &'static str,
+    /// What it asks, in a line.
+    pub summary: &'static str,
+    /// Its TOML.
+    pub text: &'static str,
+}
+
+/// Every study. A new one is a file in `studies/` and a line here.
+pub static STUDIES: &[Study] = &[Study {
+    name: "quickstart",
+    summary: "larger second-level TLBs against larger pages",
+    text: include_str!("../studies/quickstart.toml"),
+}];
+
+/// The study called `name`.
+pub fn study(name: &str) -> Option<&'static Study> {
+    STUDIES.iter().find(|study| study.name == name)
+}

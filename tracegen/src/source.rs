@@ -24,3 +24,13 @@ pub trait Source: Send {
         None
     }
 }
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, TraceError> {
+        (**self).fill(batch)
+    }
+
+    fn progress(&self) -> Option<(u64, u64)> {
+        (**self).progress()
+    }
+}
