@@ -8,5 +8,6 @@ pub mod machine;
 pub mod measured;
 pub mod pipeline;
 pub mod report;
+pub mod simulate;
 pub mod study;
 pub mod trace;

@@ -17,3 +17,18 @@ pub fn watch() -> anyhow::Result<()> {
 pub fn requested() -> bool {
     REQUESTED.load(Ordering::Relaxed)
 }
+
+/// The flag behind [`requested`], for a library to look at; [`watch`]es too.
+///
+/// # Errors
+/// The system refuses.
+pub fn flag() -> anyhow::Result<&'static AtomicBool> {
+    watch()?;
+    Ok(&REQUESTED)
+}
+
+/// The exit code of `error` where it is the interruption.
+pub fn exit_code(error: &analysis::error::Error) -> Option<std::process::ExitCode> {
+    matches!(error, analysis::error::Error::Interrupted)
+        .then(|| std::process::ExitCode::from(crate::output::INTERRUPTED))
+}

@@ -7,7 +7,11 @@ mod interrupt;
 mod machine;
 mod output;
 mod preset;
+mod progress;
 mod report;
+mod run;
+mod summary;
+mod sweep;
 mod trace;
 
 use std::process::ExitCode;
@@ -29,6 +33,8 @@ enum Verb {
     Gen(generate::Args),
     Preset(preset::Args),
     Trace(trace::Args),
+    Run(run::Args),
+    Sweep(sweep::Args),
     Report(report::Args),
 }
 
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
         Verb::Gen(args) => generate::run(&args),
         Verb::Preset(args) => preset::run(&args),
         Verb::Trace(args) => trace::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Sweep(args) => sweep::run(&args),
         Verb::Report(args) => report::run(&args),
     };
     result.unwrap_or_else(|error| output::fail(&error))

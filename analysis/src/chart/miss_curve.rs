@@ -41,7 +41,7 @@ fn draw(view: &View, name: &str, what: &str, mark: &str) -> Result<Vec<Chart>, C
         _ => String::new(),
     };
     let subtitle = format!(
-        "Misses per 1000 instructions (MPKI), a panel for each structure that misses.{note}"
+        "Misses per 1000 instructions (MPKI), a panel for each structure with at least 0.05.{note}"
     );
     let legend: Vec<_> = match shown {
         [_] => Vec::new(),
@@ -79,7 +79,9 @@ fn structures(view: &View, mark: &str) -> Vec<String> {
             parts.push(part.to_owned());
         }
     }
-    parts.retain(|part| view.points.iter().any(|point| mpki(point, part).is_some_and(|m| m > 0.0)));
+    parts.retain(|part| {
+        view.points.iter().any(|point| mpki(point, part).is_some_and(|m| m >= 0.05))
+    });
     parts
 }
 
@@ -128,7 +130,7 @@ fn panel(
     axis: &Varying,
     lines: &[Line<'_>],
 ) -> Result<(), ChartError> {
-    let (left, right) = (x + 58, x + wide - 14);
+    let (left, right) = (x + 70, x + wide - 14);
     let (top, bottom) = (y + 30, y + PANEL - 50);
     let values = lines.iter().flat_map(|(_, points)| points).filter_map(|point| mpki(point, part));
     let scale = Scale::linear(values.fold(0.0, f64::max), bottom, top);

@@ -1,0 +1,156 @@
+//! The model's halves as the pipeline drives them, and one simulation from start to end.
+
+use std::sync::atomic::AtomicBool;
+
+use model::config::Config;
+use model::function::Simulator;
+use model::os::settings::Prefault;
+use model::outcome::Outcomes;
+use model::statistics::Statistics;
+use model::time::Timing;
+use tracegen::batch::Batch;
+
+use crate::error::Error;
+use crate::heat::HeatSample;
+use crate::measured::{Measured, RunResult, TraceSummary};
+use crate::pipeline::{Drive, FunctionHalf, Intake, TimeHalf, drive};
+use crate::trace::TraceSpec;
+
+impl FunctionHalf for Simulator {
+    fn process(&mut self, batch: &Batch, outcomes: &mut Outcomes) -> Result<(), String> {
+        Self::process(self, batch, outcomes).map_err(|error| error.to_string())
+    }
+
+    fn finish(&mut self, outcomes: &mut Outcomes) {
+        Self::finish(self, outcomes);
+    }
+}
+
+impl TimeHalf for Timing {
+    fn process(&mut self, outcomes: &Outcomes) {
+        Self::process(self, outcomes);
+    }
+
+    fn finish(&mut self) {
+        Self::finish(self);
+    }
+}
+
+/// How a simulation is run.
+pub struct RunOptions<'a> {
+    /// Busy threads at most; the result does not depend on it.
+    pub jobs: usize,
+    /// Seed of the machine's random choices.
+    pub seed: u64,
+    /// Accesses after which it stops.
+    pub limit: Option<u64>,
+    /// Set when the user wants it to stop.
+    pub interrupted: &'a AtomicBool,
+    /// Told how far it is; see [`Drive::progress`].
+    pub progress: &'a (dyn Fn(Option<(u64, u64)>, u64) + Sync),
+}
+
+/// Simulates `config` over everything that the trace `spec` has.
+///
+/// # Errors
+/// The trace cannot be read, the machine cannot do what it asks, or the user wants to stop.
+pub fn simulate(
+    config: &Config,
+    spec: &TraceSpec,
+    options: &RunOptions<'_>,
+) -> Result<RunResult, Error> {
+    let drive = Drive {
+        threads: options.jobs,
+        limit: options.limit,
+        interrupted: options.interrupted,
+        progress: options.progress,
+    };
+    let machines = [vec![config]];
+    let (mut measured, heat) = pass(&machines, options.seed, spec, &drive)?;
+    // One machine with one time half: one result.
+    let measured = measured.pop().and_then(|mut times| times.pop()).unwrap_or_default();
+    Ok(RunResult { config: config.clone(), measured, heat })
+}
+
+/// One pass of a trace over several machines: each element of `machines` has the configurations of one
+/// functional machine, which differ in timing settings alone. Results lie at the same places.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn pass(
+    machines: &[Vec<&Config>],
+    seed: u64,
+    spec: &TraceSpec,
+    options: &Drive<'_>,
+) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    let mut functions = Vec::new();
+    let mut times: Vec<Vec<Timing>> = Vec::new();
+    for configs in machines {
+        let Some(config) = configs.first() else { continue };
+        if config.os.reclaim.needs_next_use() {
+            let message =
+                "`os.reclaim`: runs do not know the next use of a page yet, which `opt` needs";
+            return Err(Error::Simulation(message.to_owned()));
+        }
+        functions.push(Simulator::new(config, seed).map_err(|error| refused(&error))?);
+        let halves = configs.iter().map(|config| Timing::new(config));
+        times.push(halves.collect::<Result<_, _>>().map_err(|error| refused(&error))?);
+    }
+    prefault(machines, &mut functions, seed, spec, options)?;
+    let source = spec.open(seed, options.threads > 1)?;
+    let passed = drive(source, &mut functions, &mut times, options)?;
+    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
+    let measured = functions
+        .iter()
+        .zip(&times)
+        .map(|(function, times)| {
+            times.iter().map(|time| measure(function, time, &summary)).collect()
+        })
+        .collect();
+    Ok((measured, passed.heat))
+}
+
+/// Maps the pages that the trace touches in the machines that want it, in a pass of its own.
+fn prefault(
+    machines: &[Vec<&Config>],
+    functions: &mut [Simulator],
+    seed: u64,
+    spec: &TraceSpec,
+    options: &Drive<'_>,
+) -> Result<(), Error> {
+    let wants = |configs: &Vec<&Config>| {
+        configs.first().is_some_and(|config| config.os.prefault == Prefault::Accessed)
+    };
+    let wanting = machines.iter().filter(|configs| !configs.is_empty()).map(wants);
+    let mut open: Vec<&mut Simulator> =
+        functions.iter_mut().zip(wanting).filter(|(_, wants)| *wants).map(|pair| pair.0).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    if spec.is_stdin() {
+        let message = "`os.prefault` = \"accessed\" reads the trace twice, and standard input can be read only once";
+        return Err(Error::Simulation(message.to_owned()));
+    }
+    let mut intake = Intake::new(spec.open(seed, options.threads > 1)?, options);
+    let mut batch = Batch::new();
+    // A machine whose memory is full drops out, and waits for the others at its start.
+    let mut full: Vec<bool> = vec![false; open.len()];
+    while !full.iter().all(|full| *full) && intake.fill(&mut batch)? {
+        for (simulator, full) in open.iter_mut().zip(&mut full).filter(|(_, full)| !**full) {
+            let mapped = simulator.prefault(&batch);
+            *full = !mapped.map_err(|error| Error::Simulation(error.to_string()))?;
+        }
+    }
+    open.into_iter().for_each(Simulator::prefaulted);
+    Ok(())
+}
+
+fn measure(function: &Simulator, time: &Timing, summary: &TraceSummary) -> Measured {
+    let mut statistics = Statistics::default();
+    function.report(&mut statistics);
+    time.report(&mut statistics);
+    let histograms = time.histograms();
+    let histograms = histograms.into_iter().map(|(name, from)| (name.to_owned(), from.summary()));
+    Measured::new(summary.clone(), &statistics, histograms)
+}

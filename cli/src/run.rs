@@ -1,0 +1,132 @@
+//! `faultline run`: one simulation.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use analysis::measured::RunResult;
+use analysis::simulate::{RunOptions, simulate};
+use analysis::study::outputs;
+use analysis::trace::TraceSpec;
+use clap::Args as ClapArgs;
+use tracegen::formats::Input;
+
+use crate::input::ReadArgs;
+use crate::machine::MachineArgs;
+use crate::output::{self, Format};
+use crate::progress::RunProgress;
+use crate::{interrupt, summary};
+
+/// Runs one trace or workload on one machine.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  \
+    faultline run --config skylake --workload gups --set workload.table=256MiB\n  \
+    faultline run --config mine.toml --trace ls.lackey --set mmu.page_size=2MiB -o results/ls")]
+pub struct Args {
+    #[command(flatten)]
+    machine: MachineArgs,
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Writes result.json, the charts and the report there.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Busy threads at most; the result does not depend on it.
+    #[arg(long, value_name = "N", default_value_t = jobs(), value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Seed of every random choice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Stops after that many accesses.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// How the result is printed.
+    #[arg(long = "format", value_enum, default_value_t)]
+    print_as: Format,
+}
+
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// The trace, in any format that `trace convert` reads; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// A workload that runs while it is simulated (see `faultline gen --list`); --set workload.KEY=VALUE
+    /// sets its parameters.
+    #[arg(long, value_name = "NAME")]
+    workload: Option<String>,
+}
+
+/// As many threads as the host runs at once.
+pub fn jobs() -> u16 {
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// The trace at `path`, read as `read` says.
+pub fn trace_at(path: &Path, read: &ReadArgs) -> TraceSpec {
+    TraceSpec::File {
+        name: path.display().to_string(),
+        input: Input::of(path),
+        options: read.options(),
+    }
+}
+
+impl Args {
+    fn spec(&self) -> anyhow::Result<TraceSpec> {
+        let set = self.machine.sets.workload();
+        if let Some(path) = &self.what.trace {
+            if let Some((key, _)) = set.first() {
+                anyhow::bail!("workload.{key} is set, but a trace runs and not a workload");
+            }
+            return Ok(trace_at(path, &self.read));
+        }
+        if self.read.trace_format.is_some()
+            || self.read.column.is_some()
+            || self.read.unit.is_some()
+        {
+            anyhow::bail!("--trace-format, --column and --unit are for --trace");
+        }
+        let set = set.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let name = self.what.workload.clone().unwrap_or_default();
+        Ok(TraceSpec::Workload { name, set: set.collect() })
+    }
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = args.machine.load()?;
+    let spec = args.spec()?;
+    let progress = RunProgress::new();
+    let options = RunOptions {
+        jobs: usize::from(args.jobs),
+        seed: args.seed,
+        limit: args.limit,
+        interrupted: interrupt::flag()?,
+        progress: &|done, accesses| progress.tell(done, accesses),
+    };
+    let result = simulate(&config, &spec, &options);
+    progress.finish();
+    let result = match result {
+        Ok(result) => result,
+        Err(error) => {
+            return interrupt::exit_code(&error).map_or_else(|| Err(error.into()), Ok);
+        }
+    };
+    print(args, &result)?;
+    if let Some(folder) = &args.output {
+        outputs::write_run(folder, &result)?;
+        eprintln!("wrote {}", folder.join("report.html").display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(args: &Args, result: &RunResult) -> anyhow::Result<()> {
+    match args.print_as {
+        Format::Json => {
+            let config = serde_json::to_value(&result.config)?;
+            output::print_json(&result.measured.json(&config))
+        }
+        Format::Table => output::print(&summary::text(&result.config.name, &result.measured)),
+    }
+}
