@@ -11,7 +11,9 @@ mod branch;
 mod counters;
 mod emitter;
 mod event;
+pub mod inspect;
 mod lane;
+mod preload;
 mod recent;
 mod translate;
 
@@ -21,7 +23,7 @@ use tracegen::record::{AccessKind, CpuId, Event};
 use crate::address::{Asid, PageShift, Vpn};
 use crate::cache::CacheHierarchy;
 use crate::cache::settings::Stream;
-use crate::config::{Config, InvalidSetting};
+use crate::config::{Config, InvalidSetting, Line};
 use crate::mmu::{PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
@@ -105,6 +107,8 @@ pub struct Simulator {
     walks: WalkCounters,
     steps: Steps,
     effects: Effects,
+    /// Lines whose bytes the configuration gives.
+    contents: Vec<Line>,
 }
 
 impl Simulator {
@@ -136,7 +140,7 @@ impl Simulator {
             _ if !config.mmu.enabled => UNTRANSLATED,
             found => found.unwrap_or(WALKED),
         });
-        Ok(Self {
+        let mut simulator = Self {
             translates: config.mmu.enabled,
             simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
                 || config.mmu.enabled && tlbs.serves(Stream::Instruction),
@@ -165,7 +169,12 @@ impl Simulator {
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
-        })
+            contents: Vec::new(),
+        };
+        if let Some(state) = &config.state {
+            simulator.preload(state)?;
+        }
+        Ok(simulator)
     }
 
     /// Takes the next records and appends what the time half has to know.
