@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod error;
+pub mod explain;
 pub mod heat;
 pub mod machine;
 pub mod measured;

@@ -1,6 +1,7 @@
 //! `faultline`: the command. It parses, calls the libraries and prints; one file a verb.
 
 mod config;
+mod explain;
 mod generate;
 mod input;
 mod interrupt;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Config(config::Args),
+    Explain(explain::Args),
     Gen(generate::Args),
     Preset(preset::Args),
     Trace(trace::Args),
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: anyhow::Result<ExitCode> = match cli.verb {
         Verb::Config(args) => config::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Gen(args) => generate::run(&args),
         Verb::Preset(args) => preset::run(&args),
         Verb::Trace(args) => trace::run(&args),

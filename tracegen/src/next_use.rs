@@ -81,7 +81,11 @@ pub struct Annotated<S> {
 ///
 /// # Errors
 /// What is wrong with the trace, or with the temporary file.
-pub fn annotate<S: Source>(mut first: impl Source, again: S, shift: u8) -> Result<Annotated<S>, TraceError> {
+pub fn annotate<S: Source>(
+    mut first: impl Source,
+    again: S,
+    shift: u8,
+) -> Result<Annotated<S>, TraceError> {
     let (spool, count, distinct) = spool(&mut first, shift)?;
     let successors = successors(spool, count, distinct).map_err(temporary)?;
     Ok(Annotated { source: again, shift, successors, left: count })
@@ -151,9 +155,11 @@ impl<S: Source> Source for Annotated<S> {
         self.left -= wanted;
         let mut bytes = vec![0; usize::try_from(wanted * 8).unwrap_or(usize::MAX)];
         self.successors.read_exact(&mut bytes).map_err(temporary)?;
-        batch.next_use.extend(bytes.chunks_exact(8).map(|touch| {
-            touch.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
-        }));
+        batch.next_use.extend(
+            bytes.chunks_exact(8).map(|touch| {
+                touch.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+            }),
+        );
         Ok(more)
     }
 
@@ -181,7 +187,11 @@ mod tests {
             .map(|part| {
                 let mut batch = Batch::default();
                 for (page, size) in part {
-                    batch.push_access(Access { addr: page << 12, size: *size, ..Access::default() });
+                    batch.push_access(Access {
+                        addr: page << 12,
+                        size: *size,
+                        ..Access::default()
+                    });
                 }
                 batch
             })

@@ -184,13 +184,15 @@ impl Simulator {
     /// The kernel's answer, on a copy of it.
     fn inspect_fault(&self, seen: &mut Inspection, process: ProcessId, kind: AccessKind) {
         seen.page_fault = true;
-        let answer = self.os.clone().fault(process, VirtAddr(seen.va), kind, &mut Effects::default());
+        let answer =
+            self.os.clone().fault(process, VirtAddr(seen.va), kind, &mut Effects::default());
         seen.fault_kind = Some(answer.map_or("out_of_memory", fault_name));
     }
 
     fn walk_served_by(&self, entry: PhysAddr) -> String {
         let levels = self.cpu.caches.levels();
-        let mut chain = self.cpu.caches.walk_chain().iter().map(|place| &levels[usize::from(*place)]);
+        let mut chain =
+            self.cpu.caches.walk_chain().iter().map(|place| &levels[usize::from(*place)]);
         let found = chain.find(|level| level.probe(entry).is_some());
         found.map_or("memory", |level| level.name()).to_owned()
     }
@@ -207,7 +209,8 @@ impl Simulator {
                 line.name == level.name() && u64::from(line.set) == index as u64 && line.tag == tag
             });
             // A line's offset is below its length, which is checked against the line size.
-            let byte = line.filter(|_| hit).and_then(|line| line.bytes.get(offset as usize).copied());
+            let byte =
+                line.filter(|_| hit).and_then(|line| line.bytes.get(offset as usize).copied());
             let (name, index) = (level.name().to_owned(), index as u64);
             seen.cache.push(CacheStep { name, offset, index, tag, hit, byte });
             if hit {

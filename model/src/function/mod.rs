@@ -122,12 +122,10 @@ impl Simulator {
         let geometry = os.geometry();
         let base_page = geometry.page();
         let spans: Vec<u8> = geometry.levels().iter().map(|level| level.shift).collect();
-        // A TLB may be for a size that nothing is mapped with.
-        let mut sizes = config.mmu.leaf_sizes();
-        sizes.push(config.mmu.page_size);
-        // Sizes are powers of two.
+        // A TLB may be for a size that nothing is mapped with. Sizes are powers of two.
+        let known = config.mmu.known_sizes();
         let sizes: Vec<_> =
-            sizes.iter().map(|size| PageShift(size.0.trailing_zeros() as u8)).collect();
+            known.iter().map(|size| PageShift(size.0.trailing_zeros() as u8)).collect();
         let tlbs = TlbHierarchy::new(&config.mmu, &sizes, geometry.va_bits(), seed)?;
         let pwc = PagingStructureCaches::new(&config.mmu, &spans, geometry.va_bits(), seed)?;
         let page = config.mmu.enabled.then_some(base_page);

@@ -18,7 +18,8 @@ impl Simulator {
                 .map_err(|error| InvalidSetting::new("state.page", error.to_string()))?;
         }
         for (place, entry) in state.tlb.iter().enumerate() {
-            let wrong = |message: String| InvalidSetting::new(format!("state.tlb.{place}"), message);
+            let wrong =
+                |message: String| InvalidSetting::new(format!("state.tlb.{place}"), message);
             let tlb = self.cpu.tlbs.tlb_mut(&entry.name);
             let tlb = tlb.ok_or_else(|| wrong(format!("there is no TLB `{}`", entry.name)))?;
             let pfn = Pfn(entry.ppn);
@@ -28,7 +29,8 @@ impl Simulator {
                 .map_err(|error| wrong(error.to_string()))?;
         }
         for (place, line) in state.line.iter().enumerate() {
-            let wrong = |message: String| InvalidSetting::new(format!("state.line.{place}"), message);
+            let wrong =
+                |message: String| InvalidSetting::new(format!("state.line.{place}"), message);
             let level = self.cpu.caches.level_mut(&line.name);
             let level = level.ok_or_else(|| wrong(format!("there is no cache `{}`", line.name)))?;
             level

@@ -1,7 +1,7 @@
 //! The function half against closed forms.
 
 use tracegen::batch::Batch;
-use tracegen::record::{Access, AccessKind, Branch};
+use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection};
 
 use super::Simulator;
 use crate::config::Config;
@@ -191,4 +191,26 @@ fn batches_may_be_cut_anywhere() {
     }
     simulator.finish(&mut out);
     assert_eq!(out, whole);
+}
+
+#[test]
+fn prefaulted_pages_survive_the_mmap_that_the_trace_repeats() {
+    let mut simulator = machine(&format!("[os]\nprefault = \"accessed\"\n{SMALL}"));
+    let (mut out, mut batch) = (Outcomes::default(), Batch::new());
+    batch.push_event(
+        0,
+        Event::Mmap {
+            addr: 0x10000,
+            length: 0x4000,
+            protection: Protection::READ_WRITE,
+            shared: false,
+            backing: Backing::Anonymous,
+        },
+    );
+    (0..4).for_each(|page| batch.push_access(load(0x10000 + (page << 12))));
+    assert!(simulator.prefault(&batch).unwrap());
+    simulator.prefaulted();
+    simulator.process(&batch, &mut out).unwrap();
+    assert_eq!(count(&simulator, "os.faults.total"), 0);
+    assert_eq!(count(&simulator, "os.pages.resident"), 4);
 }

@@ -29,7 +29,12 @@ impl Os {
             Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous } => {
                 let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
                 let index = self.space(process, effects)?;
-                self.remove_areas(index, start, end, effects);
+                if self.prefaulted {
+                    // A trace from the middle of a run: its mappings and their pages are there already.
+                    self.forget_areas(index, start, end);
+                } else {
+                    self.remove_areas(index, start, end, effects);
+                }
                 self.add_area(index, start, Area { end, protection, shared });
                 Ok(())
             }
@@ -107,6 +112,13 @@ impl Os {
     fn add_area(&mut self, index: u32, start: u64, area: Area) {
         if let Some(space) = self.spaces.get_mut(index) {
             space.areas.insert(start, area);
+        }
+    }
+
+    /// Drops the areas of a part of an address space, and keeps its pages.
+    fn forget_areas(&mut self, index: u32, start: u64, end: u64) {
+        if let Some(space) = self.spaces.get_mut(index) {
+            space.areas.remove(start, end);
         }
     }
 

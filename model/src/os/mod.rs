@@ -42,7 +42,7 @@ use frames::{Buddy, FrameTable, TableSpace};
 pub use page_table::{Geometry, Steps, WalkStep};
 use page_table::{Pte, Tables};
 use reclaim::{Policy, Reclaim, Touch};
-use settings::Memory;
+use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
 use statistics::Counters;
 use swap::{Readahead, Slots};
@@ -82,6 +82,8 @@ pub struct Os {
     textbook: bool,
     limit: Option<u64>,
     strict: bool,
+    /// What the trace touches was mapped before it started.
+    prefaulted: bool,
     no_device: bool,
     /// The shared zero page, once somebody has read it.
     zero: Option<u32>,
@@ -121,6 +123,7 @@ impl Os {
             textbook,
             limit: config.os.limit.map(|limit| limit.0),
             strict: config.os.strict_areas,
+            prefaulted: config.os.prefault == Prefault::Accessed,
             no_device: !textbook && config.swap.device == Device::None,
             zero: None,
             fresh: None,
