@@ -14,6 +14,17 @@ use crate::outcome::{
 };
 use crate::time::settings::LineCrossing;
 
+/// One part of an access: what lies in one page and one line.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// No part before it was in the page.
+    fresh: bool,
+    /// The part before it was in the line, which is referenced once.
+    known: bool,
+    /// The line's number.
+    line: u64,
+}
+
 impl Simulator {
     /// An access of the trace. `uses` says when each page that it touches is used next, where that is
     /// known.
@@ -91,9 +102,12 @@ impl Simulator {
             let fresh = page.is_none_or(|(known, _)| known != this_page);
             page = Some((this_page, translated));
             let this_line = translated.addr.0 >> self.line_shift(request.stream());
-            if line != Some(this_line) {
+            // Where lines are larger than pages, another page may lie in the same line.
+            let known = line == Some(this_line);
+            if fresh || !known {
                 line = Some(this_line);
-                if let Some(origin) = self.part(&request, translated, fresh, this_line, out) {
+                let part = Part { fresh, known, line: this_line };
+                if let Some(origin) = self.part(&request, translated, part, out) {
                     value = origin;
                 }
             }
@@ -112,14 +126,13 @@ impl Simulator {
         &mut self,
         request: &Request,
         translated: Translated,
-        fresh: bool,
-        line: u64,
+        Part { fresh, known, line }: Part,
         out: &mut Outcomes,
     ) -> Option<Origin> {
         let stream = request.stream();
-        let served = self.reference(request, translated);
-        let now = self.cpu.emitter.instructions();
         let first = self.first_cache(stream);
+        let served = if known { first } else { self.reference(request, translated) };
+        let now = self.cpu.emitter.instructions();
         let plain = served == first && served != MEMORY && self.cpu.emitter.references.is_empty();
         // A part on a page that a part before it has translated needs no look-up of its own.
         let tlb = if fresh { translated.tlb } else { self.first_tlb(stream) };

@@ -15,6 +15,8 @@ pub struct Asids {
     generation: u32,
     /// By process: the generation and the identifier in it.
     given: BTreeMap<ProcessId, (u32, u16)>,
+    /// The process that ran last.
+    running: Option<ProcessId>,
 }
 
 /// What running a process needs.
@@ -29,13 +31,14 @@ pub struct Assignment {
 impl Asids {
     /// `limit` identifiers; with 0, every switch flushes.
     pub fn new(limit: u16) -> Self {
-        Self { limit: u32::from(limit), next: 0, generation: 1, given: BTreeMap::new() }
+        Self { limit: u32::from(limit), next: 0, generation: 1, given: BTreeMap::new(), running: None }
     }
 
     /// The identifier under which entries of `process` may be in the TLBs.
     pub fn current(&self, process: ProcessId) -> Option<Asid> {
         if self.limit == 0 {
-            return Some(Asid(0));
+            // Every switch flushes: nothing is there of any other process.
+            return (self.running == Some(process)).then_some(Asid(0));
         }
         let (generation, asid) = self.given.get(&process)?;
         (*generation == self.generation).then_some(Asid(*asid))
@@ -43,6 +46,7 @@ impl Asids {
 
     /// The identifier of the process that a CPU switches to.
     pub fn assign(&mut self, process: ProcessId) -> Assignment {
+        self.running = Some(process);
         if self.limit == 0 {
             return Assignment { asid: Asid(0), flush: true };
         }

@@ -31,17 +31,20 @@ impl Os {
         if let Some(space) = self.spaces.get_mut(to) {
             (space.areas, space.heap) = (areas, heap);
         }
-        let flushes = effects.invalidations.len();
+        // What is evicted for the child's tables is no part of the parent's flush.
+        let mut own = Effects::default();
         let mut entries = 0;
         let mut next = Some(VirtAddr(0));
         while let Some((addr, _)) = next.and_then(|next| self.tables.next(root, next)) {
             next = addr.checked_add(self.page.bytes());
             // A table for the child may cost a page, this one included.
             self.build_path(to, addr, effects)?;
-            entries += self.copy_entry(from, to, addr, effects)?;
+            entries += self.copy_entry(from, to, addr, &mut own)?;
         }
         effects.table_writes(entries);
-        flush(parent, flushes, effects);
+        flush(parent, 0, &mut own);
+        effects.work.append(&mut own.work);
+        effects.invalidations.append(&mut own.invalidations);
         Ok(())
     }
 

@@ -1,0 +1,172 @@
+//! One access: its parts, and which of them are events.
+
+use tracegen::record::{Access, AccessKind, ProcessId};
+
+use super::caches::Served;
+use super::{Event, Reference, Stopped, last_byte};
+use crate::address::PhysAddr;
+use crate::cache::settings::Stream;
+use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, ReferenceKind};
+
+/// One access, or the part of it in one page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub process: ProcessId,
+    pub kind: AccessKind,
+    pub stream: Stream,
+    pub addr: u64,
+    /// When the page is used next, where that is known.
+    pub next_use: Option<u64>,
+}
+
+impl Request {
+    /// Whether it writes.
+    pub fn write(&self) -> bool {
+        self.kind == AccessKind::Store
+    }
+
+    /// Whether an entry with these rights lets it through.
+    pub fn permitted(&self, writable: bool, executable: bool) -> bool {
+        match self.kind {
+            AccessKind::Store => writable,
+            AccessKind::Fetch => executable,
+            AccessKind::Load | AccessKind::Prefetch => true,
+        }
+    }
+}
+
+impl Reference {
+    /// An access of the trace.
+    pub(super) fn access(
+        &mut self,
+        access: &Access,
+        uses: &[u64],
+        events: &mut Vec<Event>,
+    ) -> Result<(), Stopped> {
+        let (name, stream) = match access.kind {
+            AccessKind::Load => ("run.loads", Stream::Data),
+            AccessKind::Store => ("run.stores", Stream::Data),
+            AccessKind::Fetch => ("run.fetches", Stream::Instruction),
+            AccessKind::Prefetch => ("run.prefetches", Stream::Data),
+        };
+        self.counts.add(name, 1);
+        self.counts.add("run.accesses", 1);
+        let lane = self.lanes.entry(access.cpu).or_default();
+        let process = lane.process;
+        if stream == Stream::Instruction {
+            lane.fetches += 1;
+            self.passed += 1;
+            let simulated = !self.caches.chain(stream).is_empty()
+                || self.translates && self.tlbs.serves(stream);
+            if !simulated {
+                return Ok(());
+            }
+        } else {
+            // The largest gap says that the access belongs to the instruction before.
+            let instructions = u64::from(access.gap.wrapping_add(1));
+            lane.others += instructions;
+            self.passed += if lane.fetches == 0 { instructions } else { 0 };
+        }
+        self.run(process);
+        let (kind, addr) = (access.kind, access.addr);
+        let request = Request { process, kind, stream, addr, next_use: None };
+        self.parts(access, request, uses, events)
+    }
+
+    /// Makes an access part by part: a page is translated once, a line is referenced once.
+    fn parts(
+        &mut self,
+        access: &Access,
+        mut request: Request,
+        uses: &[u64],
+        events: &mut Vec<Event>,
+    ) -> Result<(), Stopped> {
+        let mut uses = uses.iter().copied();
+        // The page before with its translation, and the line before.
+        let (mut translated, mut line) = (None, None);
+        for addr in self.starts_of_parts(access, request.stream) {
+            request.addr = addr;
+            let page = addr / self.page;
+            let (tlb, start) = match translated {
+                Some((known, start)) if known == page => (None, start),
+                _ => {
+                    request.next_use = uses.next();
+                    let Some((tlb, start)) = self.translate(&request, events)? else {
+                        self.counts.add("run.skipped", 1);
+                        self.references.clear();
+                        return Ok(());
+                    };
+                    (Some(tlb), start)
+                }
+            };
+            translated = Some((page, start));
+            let physical = start + addr % self.page;
+            let this_line = physical / self.caches.line(request.stream);
+            if line != Some(this_line) || tlb.is_some() {
+                self.part(&request, physical, tlb, line == Some(this_line), events);
+            }
+            line = Some(this_line);
+        }
+        Ok(())
+    }
+
+    /// Where the parts of an access start: at its first byte, and at every line or page after it.
+    fn starts_of_parts(&self, access: &Access, stream: Stream) -> Vec<u64> {
+        let mut starts = vec![access.addr];
+        if !self.split {
+            return starts;
+        }
+        let piece = self.caches.line(stream).min(self.page);
+        let mut next = (access.addr / piece).checked_add(1).and_then(|n| n.checked_mul(piece));
+        while let Some(start) = next.filter(|start| *start <= last_byte(access)) {
+            starts.push(start);
+            next = start.checked_add(piece);
+        }
+        starts
+    }
+
+    /// One part: its line is referenced, and it becomes an event if it is not a plain hit. `tlb` had the
+    /// page's translation where the page is new; the line may be that of the part before.
+    fn part(
+        &mut self,
+        request: &Request,
+        physical: u64,
+        tlb: Option<u8>,
+        same_line: bool,
+        events: &mut Vec<Event>,
+    ) {
+        let first = self.first_cache(request.stream);
+        let tlb = tlb.unwrap_or(self.first_tlb(request.stream));
+        let mut served = first;
+        if !same_line {
+            let Self { caches, counts, .. } = self;
+            let line = caches.access(request.stream, physical, request.write(), counts);
+            served = line.by;
+            if served != first || served == MEMORY {
+                self.refer(physical, ReferenceKind::Demand, &line);
+            }
+        }
+        let hit = served == first && served != MEMORY && self.references.is_empty();
+        if hit && tlb == self.first_tlb(request.stream) {
+            self.plain_hits += 1;
+            return;
+        }
+        let kind = match request.kind {
+            AccessKind::Load => OutcomeKind::Load,
+            AccessKind::Store => OutcomeKind::Store,
+            AccessKind::Fetch => OutcomeKind::Fetch,
+            AccessKind::Prefetch => OutcomeKind::Prefetch,
+        };
+        let references = std::mem::take(&mut self.references);
+        events.push(Event { kind, tlb, served, references, work: Vec::new() });
+    }
+
+    /// Remembers a reference below the first level, and then the lines that went to memory for it.
+    pub(super) fn refer(&mut self, addr: u64, kind: ReferenceKind, line: &Served) {
+        self.references.push(Read { addr: PhysAddr(addr), kind, served: line.by });
+        for addr in &line.written_back {
+            let (addr, kind) = (PhysAddr(*addr), ReferenceKind::Writeback);
+            self.references.push(Read { addr, kind, served: MEMORY });
+        }
+    }
+}

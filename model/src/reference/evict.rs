@@ -1,0 +1,126 @@
+//! Getting a frame, if need be by giving up a page.
+
+use super::Stopped;
+use super::memory::{Effects, Entry, Forget, Held, Memory};
+use crate::address::SwapSlot;
+use crate::outcome::Work;
+
+impl Memory {
+    fn charged(&self) -> u64 {
+        self.pages.len() as u64 * self.page + self.places.charged()
+    }
+
+    /// Evicts until the limit has room for `bytes` more.
+    pub fn make_room(&mut self, bytes: u64, effects: &mut Effects) -> Result<(), Stopped> {
+        while self.limit.is_some_and(|limit| self.charged() + bytes > limit) {
+            self.evict(effects)?;
+        }
+        Ok(())
+    }
+
+    /// A frame for user data.
+    pub fn take_frame(&mut self, effects: &mut Effects) -> Result<u64, Stopped> {
+        self.make_room(self.page, effects)?;
+        loop {
+            match self.buddy.take(0) {
+                Some(frame) => return Ok(frame),
+                None => self.evict(effects)?,
+            }
+        }
+    }
+
+    /// Gives up the policy's choice among the pages that can be given a slot. Those that cannot go in
+    /// anew.
+    pub fn evict(&mut self, effects: &mut Effects) -> Result<(), Stopped> {
+        let (mut without, mut scanned, mut found) = (Vec::new(), 0, None);
+        while let Some((frame, looked_at)) = self.reclaim.evict() {
+            scanned += looked_at;
+            let slot = self.slot_for(frame);
+            if slot.is_some() {
+                found = Some(frame).zip(slot);
+                break;
+            }
+            without.push(frame);
+        }
+        for frame in without {
+            let mapper = self.pages.get(&frame).and_then(|page| page.mappers.first());
+            self.reclaim.insert(frame, mapper.map_or(0, |(_, page)| *page));
+        }
+        self.counts.add("os.reclaim.scanned", scanned);
+        if scanned > 0 {
+            effects.work.push(Work::Scan { pages: scanned });
+        }
+        let (frame, (slot, new)) = found.ok_or(Stopped::OutOfMemory)?;
+        self.counts.add("os.reclaim.evicted", 1);
+        self.write_out(frame, slot, new, effects);
+        Ok(())
+    }
+
+    /// The page's slot, and whether it is a new one. Where the swap area is full, the next page in memory
+    /// that has a slot gives it up.
+    fn slot_for(&mut self, frame: u64) -> Option<(u64, bool)> {
+        if let Some(slot) = self.pages.get(&frame)?.slot {
+            return Some((slot, false));
+        }
+        let slot = match self.slots.take(frame) {
+            Some(slot) => slot,
+            None => {
+                let spare = |slot: &&u64| self.slots.frame(**slot).is_some() && self.references(**slot) == 0;
+                let after = self.slots.used.range(self.hand..).chain(self.slots.used.range(..self.hand));
+                let slot = after.map(|(slot, _)| slot).find(spare).copied()?;
+                self.hand = slot + 1;
+                let holder = self.slots.frame(slot)?;
+                self.drop_slot(holder);
+                self.slots.take(frame)?
+            }
+        };
+        self.pages.get_mut(&frame)?.slot = Some(slot);
+        Some((slot, true))
+    }
+
+    /// The page in `frame` and its slot have no more to do with each other.
+    pub fn drop_slot(&mut self, frame: u64) {
+        if let Some(slot) = self.pages.get_mut(&frame).and_then(|page| page.slot.take()) {
+            self.slots.used.insert(slot, None);
+            self.settle(slot);
+        }
+    }
+
+    /// A slot that nothing wants is free.
+    pub fn settle(&mut self, slot: u64) {
+        if self.slots.frame(slot).is_none() && self.references(slot) == 0 {
+            self.slots.used.remove(&slot);
+        }
+    }
+
+    /// Unmaps a page everywhere, writes it to its slot if that is new, and frees its frame.
+    fn write_out(&mut self, frame: u64, slot: u64, new: bool, effects: &mut Effects) {
+        let mappers = self.pages.remove(&frame).unwrap_or_default().mappers;
+        for (process, page) in &mappers {
+            let entry = Entry {
+                held: Held::Slot(slot),
+                present: false,
+                writable: false,
+                executable: false,
+                accessed: false,
+                dirty: false,
+            };
+            self.entries.insert((*process, *page), entry);
+            effects.forget.push(Forget::Page(*process, *page));
+        }
+        if !mappers.is_empty() {
+            let pages = mappers.len() as u64;
+            effects.table_writes(pages);
+            effects.work.push(Work::Invalidate { pages });
+        }
+        if new {
+            self.counts.add("swap.writes", 1);
+            if !self.textbook {
+                effects.work.push(Work::SwapWrite { slot: SwapSlot(slot), pages: 1 });
+            }
+        }
+        self.slots.used.insert(slot, None);
+        self.settle(slot);
+        self.buddy.give(frame, 0);
+    }
+}

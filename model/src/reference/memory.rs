@@ -1,0 +1,327 @@
+//! The operating system's state: entries, tables and frames as maps, and how a frame is found.
+//!
+//! What can be counted is counted when it is needed: there is no running total but for the highest
+//! number of resident pages.
+
+use std::collections::BTreeMap;
+
+use tracegen::record::ProcessId;
+
+use super::Stopped;
+use super::areas::Areas;
+use super::counts::Counts;
+use super::frames::{Buddy, TablePlaces};
+use super::reclaim::Reclaim;
+use super::shape::Shape;
+use super::swap::{Slots, Window};
+use crate::config::Config;
+use crate::mmu::settings::PageTable;
+use crate::os::settings::Memory as Size;
+use crate::outcome::Work;
+use crate::time::settings::Device;
+
+/// What an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A page in memory.
+    Frame(u64),
+    /// A page on the swap device.
+    Slot(u64),
+}
+
+/// A leaf entry of a page table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub held: Held,
+    /// It translates. An entry with a frame that does not belongs to an area that allows nothing.
+    pub present: bool,
+    pub writable: bool,
+    pub executable: bool,
+    pub accessed: bool,
+    pub dirty: bool,
+}
+
+impl Entry {
+    /// The frame that it holds.
+    pub fn frame(&self) -> Option<u64> {
+        match self.held {
+            Held::Frame(frame) => Some(frame),
+            Held::Slot(_) => None,
+        }
+    }
+}
+
+/// A frame of user data.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The entries that hold it. When one goes, the last takes its place.
+    pub mappers: Vec<(ProcessId, u64)>,
+    /// The slot with the same content.
+    pub slot: Option<u64>,
+    /// It was read ahead and has not been wanted yet.
+    pub ahead: bool,
+    /// Its content may be dropped: `madvise(MADV_FREE)` without a store since.
+    pub lazy: bool,
+}
+
+/// What the hardware has to forget.
+#[derive(Debug, Clone, Copy)]
+pub enum Forget {
+    /// A page of a process.
+    Page(ProcessId, u64),
+    /// Everything of a process.
+    Process(ProcessId),
+    /// The entry of `level` that covers `addr`.
+    Table { process: ProcessId, level: u8, addr: u64 },
+}
+
+/// What a fault or an event did.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub work: Vec<Work>,
+    pub forget: Vec<Forget>,
+}
+
+impl Effects {
+    /// Adds writes of page-table entries to those just before.
+    pub fn table_writes(&mut self, more: u64) {
+        match self.work.last_mut() {
+            Some(Work::TableWrites { entries }) => *entries += more,
+            _ if more > 0 => self.work.push(Work::TableWrites { entries: more }),
+            _ => {}
+        }
+    }
+}
+
+/// One address space, but for its entries and tables.
+#[derive(Debug, Default)]
+pub struct Space {
+    pub areas: Areas,
+    /// Where the heap starts and ends.
+    pub heap: Option<(u64, u64)>,
+}
+
+/// The operating system.
+#[derive(Debug)]
+pub struct Memory {
+    pub shape: Shape,
+    pub page: u64,
+    /// Memory was given in frames.
+    pub textbook: bool,
+    pub strict: bool,
+    pub limit: Option<u64>,
+    pub spaces: BTreeMap<ProcessId, Space>,
+    /// Leaf entries by process and page number.
+    pub entries: BTreeMap<(ProcessId, u64), Entry>,
+    /// Where tables lie, by process, level and place among the tables of that level.
+    pub tables: BTreeMap<(ProcessId, u8, u64), u64>,
+    /// Frames of user data in use.
+    pub pages: BTreeMap<u64, Page>,
+    pub buddy: Buddy,
+    pub places: TablePlaces,
+    pub slots: Slots,
+    pub window: Window,
+    pub reclaim: Reclaim,
+    /// The shared zero page.
+    pub zero: Option<u64>,
+    /// The frame that the last fault filled, until a page is used.
+    pub fresh: Option<u64>,
+    /// Where the search for a slot that can be given up goes on.
+    pub hand: u64,
+    pub counts: Counts,
+    peak: u64,
+}
+
+impl Memory {
+    /// The operating system of a resolved machine, with process 0.
+    pub fn new(config: &Config) -> Result<Self, Stopped> {
+        let shape = Shape::new(config);
+        let page = config.mmu.page_size.0;
+        let (frames, textbook) = match config.os.memory {
+            Some(Size::Frames(frames)) => (frames, true),
+            Some(Size::Bytes(bytes)) => (bytes.0 / page, false),
+            None => ((8 << 30) / page, false),
+        };
+        let no_device = config.swap.device == Device::None;
+        let slots = if textbook {
+            u64::from(u32::MAX)
+        } else if no_device {
+            0
+        } else {
+            config.swap.size.0 / page
+        };
+        let flat = config.mmu.format.is_none() && config.mmu.page_table == PageTable::Flat;
+        let mut memory = Self {
+            page,
+            textbook,
+            strict: config.os.strict_areas,
+            limit: config.os.limit.map(|limit| limit.0),
+            spaces: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            buddy: Buddy::new(frames),
+            places: TablePlaces::new(page, frames, textbook || flat),
+            slots: Slots::new(slots),
+            window: Window::new(config.os.swap_readahead),
+            reclaim: Reclaim::new(config.os.reclaim),
+            zero: None,
+            fresh: None,
+            hand: 0,
+            counts: Counts::default(),
+            peak: 0,
+            shape,
+        };
+        memory.space(0, &mut Effects::default())?;
+        Ok(memory)
+    }
+
+    /// The entry of a page.
+    pub fn entry(&self, process: ProcessId, page: u64) -> Option<Entry> {
+        self.entries.get(&(process, page)).copied()
+    }
+
+    /// The entries that a walk for `addr` reads, from the root on: level and physical address. It ends at
+    /// the first entry that points to no table.
+    pub fn reads(&self, process: ProcessId, addr: u64) -> Vec<(u8, u64)> {
+        let mut reads = Vec::new();
+        for level in &self.shape.levels {
+            let table = self.tables.get(&(process, level.number, level.table(addr)));
+            let Some(table) = table else { break };
+            let entry = table.wrapping_add(level.index(addr) * self.shape.entry_bytes);
+            reads.push((level.number, entry));
+        }
+        reads
+    }
+
+    /// How many entries name a slot.
+    pub fn references(&self, slot: u64) -> usize {
+        self.entries.values().filter(|entry| entry.held == Held::Slot(slot)).count()
+    }
+
+    /// Frames that entries hold.
+    pub fn resident(&self) -> u64 {
+        self.pages.values().filter(|page| !page.mappers.is_empty()).count() as u64
+    }
+
+    /// Makes the table of `level` that covers `addr`.
+    fn make_table(
+        &mut self,
+        process: ProcessId,
+        level: super::shape::Level,
+        addr: u64,
+        effects: &mut Effects,
+    ) -> Result<(), Stopped> {
+        self.make_room(self.places.charge(level.bytes), effects)?;
+        let place = loop {
+            match self.places.take(level.bytes, &mut self.buddy) {
+                Some(place) => break place,
+                None => self.evict(effects)?,
+            }
+        };
+        self.tables.insert((process, level.number, level.table(addr)), place);
+        Ok(())
+    }
+
+    /// Makes the address space of a process, where there is none.
+    pub fn space(&mut self, process: ProcessId, effects: &mut Effects) -> Result<(), Stopped> {
+        if self.spaces.contains_key(&process) {
+            return Ok(());
+        }
+        if let Some(root) = self.shape.levels.first().copied() {
+            self.make_table(process, root, 0, effects)?;
+        }
+        self.spaces.insert(process, Space::default());
+        Ok(())
+    }
+
+    /// Makes the tables that are missing on the way to `addr`.
+    pub fn make_path(
+        &mut self,
+        process: ProcessId,
+        addr: u64,
+        effects: &mut Effects,
+    ) -> Result<(), Stopped> {
+        for level in self.shape.levels.clone() {
+            if !self.tables.contains_key(&(process, level.number, level.table(addr))) {
+                self.make_table(process, level, addr, effects)?;
+                effects.table_writes(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets an entry hold a frame; what it held before is gone already.
+    pub fn map(&mut self, process: ProcessId, page: u64, frame: u64, entry: Entry) {
+        self.pages.entry(frame).or_default().mappers.push((process, page));
+        self.entries.insert((process, page), Entry { held: Held::Frame(frame), ..entry });
+        self.peak = self.peak.max(self.resident());
+    }
+
+    /// Empties an entry. What nothing else wants is freed.
+    pub fn unmap(&mut self, process: ProcessId, page: u64) {
+        let Some(entry) = self.entries.remove(&(process, page)) else { return };
+        let frame = match entry.held {
+            Held::Slot(slot) => {
+                let copy = self.slots.frame(slot);
+                self.settle(slot);
+                copy
+            }
+            Held::Frame(frame) => Some(frame),
+        };
+        let Some((frame, state)) = frame.and_then(|f| Some((f, self.pages.get_mut(&f)?))) else {
+            return;
+        };
+        if let Some(place) = state.mappers.iter().position(|mapper| *mapper == (process, page)) {
+            state.mappers.swap_remove(place);
+        }
+        let (mapped, slot) = (!state.mappers.is_empty(), state.slot);
+        if !mapped && slot.is_none_or(|slot| self.references(slot) == 0) {
+            self.drop_slot(frame);
+            self.pages.remove(&frame);
+            self.reclaim.remove(frame);
+            self.buddy.give(frame, 0);
+        }
+    }
+
+    /// Sets the bits that a walk sets; whether that changed the entry. A page that is written to for the
+    /// first time is no more what its slot says.
+    pub fn mark(&mut self, process: ProcessId, page: u64, write: bool) -> bool {
+        let Some(entry) = self.entries.get_mut(&(process, page)) else { return false };
+        let before = *entry;
+        entry.accessed = true;
+        entry.dirty |= write;
+        let changed = *entry != before;
+        if write && !before.dirty
+            && let Some(frame) = before.frame()
+        {
+            self.drop_slot(frame);
+            if let Some(page) = self.pages.get_mut(&frame) {
+                page.lazy = false;
+            }
+        }
+        changed
+    }
+
+    /// Adds what the state says.
+    pub fn report(&self, counts: &mut Counts) {
+        for name in self.counts.names() {
+            counts.set(name, self.counts.get(name));
+        }
+        let held = self.entries.values().filter_map(Entry::frame);
+        let mapped = held.filter(|frame| Some(*frame) != self.zero).count() as u64;
+        counts.add("os.rss_bytes", mapped * self.page);
+        let inside: u64 =
+            self.spaces.values().flat_map(|s| &s.areas.0).map(|area| area.end - area.start).sum();
+        let outside = self.entries.keys().filter(|(process, page)| {
+            let (start, end) = (page * self.page, (page + 1).saturating_mul(self.page));
+            self.spaces.get(process).is_none_or(|s| s.areas.overlapping(start, end).next().is_none())
+        });
+        counts.add("os.vsz_bytes", inside + outside.count() as u64 * self.page);
+        counts.add("os.pages.resident", self.resident());
+        counts.add("os.pages.peak_resident", self.peak);
+        counts.add("os.pages.cached", self.pages.len() as u64 - self.resident());
+        counts.add("os.pages.table_pages", self.places.pages());
+        self.buddy.report(counts);
+    }
+}

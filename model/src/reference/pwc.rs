@@ -1,0 +1,83 @@
+//! The paging-structure caches.
+
+use tracegen::record::ProcessId;
+
+use super::counts::Counts;
+use super::sets::{Key, Sets, seed_of};
+use super::shape::Shape;
+use crate::mmu::settings::Mmu;
+
+#[derive(Debug)]
+struct Pwc {
+    /// The level of the entries that it holds, 1 being the last.
+    level: u8,
+    /// log2 of the bytes that such an entry covers.
+    shift: u32,
+    entries: Sets<()>,
+}
+
+/// All paging-structure caches, the deepest level first.
+#[derive(Debug)]
+pub struct Pwcs {
+    pwcs: Vec<Pwc>,
+}
+
+impl Pwcs {
+    /// Empty caches.
+    pub fn new(mmu: &Mmu, shape: &Shape, seed: u64) -> Self {
+        let mut pwcs: Vec<_> = mmu
+            .pwc
+            .iter()
+            .map(|pwc| Pwc {
+                level: pwc.level,
+                // An entry below the leaf's level is never read, and never put in.
+                shift: shape.level(pwc.level).map_or(0, |level| level.shift),
+                entries: Sets::new(
+                    pwc.entries.into(),
+                    pwc.ways.of(pwc.entries).into(),
+                    &pwc.replacement,
+                    seed_of(&format!("pwc.{}", pwc.level), seed),
+                ),
+            })
+            .collect();
+        pwcs.sort_by_key(|pwc| pwc.level);
+        Self { pwcs }
+    }
+
+    /// The deepest level that has an entry for `addr`: a walk reads the levels below it.
+    pub fn look_up(&mut self, process: ProcessId, addr: u64, counts: &mut Counts) -> Option<u8> {
+        for pwc in &mut self.pwcs {
+            let Pwc { level, shift, entries } = pwc;
+            if entries.look_up(Key { number: addr >> *shift, process }).is_some() {
+                counts.add(&format!("pwc.{level}.hits"), 1);
+                return Some(*level);
+            }
+            counts.add(&format!("pwc.{level}.misses"), 1);
+        }
+        None
+    }
+
+    /// A walk for `addr` has read an entry of `level` that points to a table.
+    pub fn fill(&mut self, process: ProcessId, addr: u64, level: u8) {
+        for pwc in self.pwcs.iter_mut().filter(|pwc| pwc.level == level) {
+            let key = Key { number: addr >> pwc.shift, process };
+            if pwc.entries.look_up(key).is_none() {
+                pwc.entries.put(key, ());
+            }
+        }
+    }
+
+    /// The entry of `level` for `addr` points to a table no more.
+    pub fn forget(&mut self, process: ProcessId, addr: u64, level: u8) {
+        for pwc in self.pwcs.iter_mut().filter(|pwc| pwc.level == level) {
+            pwc.entries.remove(Key { number: addr >> pwc.shift, process });
+        }
+    }
+
+    /// Drops every entry of a process, or of all.
+    pub fn flush(&mut self, process: Option<ProcessId>) {
+        for pwc in &mut self.pwcs {
+            pwc.entries.remove_where(|key| process.is_none_or(|process| key.process == process));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Random machines, as their TOML.
+
+use std::fmt::Write as _;
+
+use super::dice::Dice;
+
+/// The streams that the TLBs or caches of one level serve.
+const UNIFIED: &[&str] = &["\"data\", \"instruction\""];
+const SPLIT: &[&str] = &["\"data\"", "\"instruction\""];
+const DATA: &[&str] = &["\"data\""];
+
+/// A machine. Most of them can be built.
+pub fn random(dice: &mut Dice) -> String {
+    let mut text = String::new();
+    let crossing = dice.pick(&["split", "split", "split", "ignore"]);
+    let _ = writeln!(text, "[core]\nline_crossing = \"{crossing}\"");
+    let (page, levels) = tables(dice, &mut text);
+    tlbs(dice, page, &mut text);
+    pwcs(dice, levels, &mut text);
+    let data = caches(dice, &mut text);
+    if dice.percent(30) {
+        let mut entries: Vec<&str> = data.iter().map(String::as_str).collect();
+        entries.push("memory");
+        let _ = writeln!(text, "[mmu.walker]\nentry_level = \"{}\"", dice.pick(&entries));
+    }
+    system(dice, page, levels, &mut text);
+    text
+}
+
+/// Page tables: the page's size, and how many levels there are.
+fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
+    let asids = dice.pick(&[0, 1, 2, 3, 4096]);
+    let enabled = !dice.percent(5);
+    let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
+    let small = dice.pick(&[64u64, 256, 1024, 2048, 16384]);
+    match dice.below(10) {
+        0..3 => (x86(4, 4096, text), 4),
+        3 => (x86(5, 4096, text), 5),
+        4 => (x86(4, 2 << 20, text), 3),
+        5 => {
+            let bits = dice.between(24, 48);
+            let _ = writeln!(text, "va_bits = {bits}");
+            (x86(4, small, text), (bits - small.ilog2() as u64).div_ceil(9))
+        }
+        6..8 => {
+            let page = dice.pick(&[small, 4096]);
+            let bits = dice.between(18, 40);
+            let _ = writeln!(text, "page_table = \"flat\"\npage_size = {page}\nva_bits = {bits}");
+            (page, 1)
+        }
+        _ => {
+            let page = dice.pick(&[small, 4096]);
+            let levels = dice.between(1, 5);
+            let bits: Vec<u64> = (0..levels).map(|_| dice.between(1, 11)).collect();
+            let entry = dice.pick(&[2, 4, 8, 16]);
+            let _ = writeln!(text, "page_size = {page}");
+            let _ = writeln!(text, "[mmu.format]\nbits = {bits:?}\nentry_bytes = {entry}");
+            (page, levels)
+        }
+    }
+}
+
+fn x86(levels: u64, page: u64, text: &mut String) -> u64 {
+    let _ = writeln!(text, "page_table = \"x86-64-{levels}level\"\npage_size = {page}");
+    page
+}
+
+/// Entries and ways, and a policy that can rank them.
+fn geometry(dice: &mut Dice) -> (u64, String, String) {
+    let policy = dice.pick(&[
+        "\"lru\"",
+        "\"lru\"",
+        "\"fifo\"",
+        "\"random\"",
+        "\"plru\"",
+        "\"srrip\"",
+        "{ policy = \"srrip\", bits = 1 }",
+        "{ policy = \"srrip\", bits = 3 }",
+    ]);
+    let plru = policy == "\"plru\"";
+    if dice.percent(30) {
+        let entries = if plru { dice.pick(&[1, 2, 4, 8, 16, 64]) } else { dice.between(1, 40) };
+        return (entries, "\"full\"".to_owned(), policy.to_owned());
+    }
+    let ways = if plru { dice.pick(&[1, 2, 4, 8]) } else { dice.between(1, 6) };
+    (ways * dice.between(1, 7), ways.to_string(), policy.to_owned())
+}
+
+fn tlbs(dice: &mut Dice, page: u64, text: &mut String) {
+    for level in 1..=dice.below(4) {
+        for (place, serves) in dice.pick(&[UNIFIED, SPLIT, DATA]).iter().enumerate() {
+            let by_size = page == 4096 && dice.percent(10);
+            let sizes: &[u64] = if by_size { &[4096, 2 << 20] } else { &[0] };
+            for size in sizes {
+                let (entries, ways, policy) = geometry(dice);
+                let _ = writeln!(text, "[[mmu.tlb]]\nname = \"t{level}-{place}-{size}\"");
+                let _ = writeln!(text, "level = {level}\nserves = [{serves}]");
+                let _ = writeln!(text, "entries = {entries}\nways = {ways}");
+                let _ = writeln!(text, "replacement = {policy}");
+                if *size > 0 {
+                    let _ = writeln!(text, "pages = [{size}]");
+                }
+            }
+        }
+    }
+}
+
+fn pwcs(dice: &mut Dice, levels: u64, text: &mut String) {
+    for level in 2..=levels {
+        if dice.percent(40) {
+            let (entries, ways, policy) = geometry(dice);
+            let _ = writeln!(text, "[[mmu.pwc]]\nlevel = {level}\nentries = {entries}");
+            let _ = writeln!(text, "ways = {ways}\nreplacement = {policy}");
+        }
+    }
+}
+
+/// Caches; returns the names of those that serve data.
+fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
+    let (mut names, mut line) = (Vec::new(), dice.pick(&[16u64, 64, 64, 64, 128]));
+    let mut below: &[&[&str]] = &[UNIFIED, SPLIT, DATA];
+    for level in 1..=dice.below(4) {
+        let serving = dice.pick(below);
+        for (place, serves) in serving.iter().enumerate() {
+            let (lines, ways, policy) = geometry(dice);
+            let name = format!("c{level}-{place}");
+            let _ = writeln!(text, "[[cache]]\nname = \"{name}\"\nlevel = {level}");
+            let _ = writeln!(text, "serves = [{serves}]\nsize = {}\nways = {ways}", lines * line);
+            let _ = writeln!(text, "line = {line}\nreplacement = {policy}");
+            if serves.contains("data") {
+                names.push(name);
+            }
+        }
+        if serving == UNIFIED {
+            // What lies below a unified cache is unified.
+            below = &[UNIFIED];
+        }
+        line *= dice.pick(&[1, 1, 2]);
+    }
+    names
+}
+
+/// Memory, reclaim and swap.
+fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
+    let unit = page.max(4096);
+    let policy = dice.pick(&[
+        "\"fifo\"",
+        "\"lru\"",
+        "\"clock\"",
+        "{ policy = \"clock\", insert_referenced = false, bits = 2 }",
+        "\"second-chance\"",
+        "{ policy = \"second-chance\", insert_referenced = false }",
+        "\"random\"",
+        "\"opt\"",
+    ]);
+    let _ = writeln!(text, "[os]\nreclaim = {policy}\nswap_readahead = {}", dice.below(4));
+    let _ = writeln!(text, "strict_areas = {}", dice.percent(5));
+    let tight = (levels + dice.between(3, 30)) * unit;
+    match dice.below(4) {
+        0 => {
+            let _ = writeln!(text, "memory = {{ frames = {} }}", dice.between(1, 40));
+        }
+        1 => {
+            let _ = writeln!(text, "memory = {tight}");
+        }
+        2 => {
+            let _ = writeln!(text, "memory = {}\nlimit = {tight}", tight * 4);
+        }
+        _ => {
+            let _ = writeln!(text, "memory = {}", 2000 * unit + dice.below(3) * page);
+        }
+    }
+    match dice.below(10) {
+        0 => {
+            let _ = writeln!(text, "[swap]\ndevice = \"none\"");
+        }
+        1..4 => {
+            let _ = writeln!(text, "[swap]\nsize = {}", dice.between(1, 24) * page);
+        }
+        4 => {
+            let _ = writeln!(text, "[swap]\nsize = {}", dice.between(250, 600) * page);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,151 @@
+//! From a virtual to a physical address: TLBs, walks and faults.
+
+use tracegen::record::AccessKind;
+
+use super::access::Request;
+use super::memory::{Effects, Entry};
+use super::sets::Key;
+use super::tlbs::Translation;
+use super::{Event, Reference, Stopped};
+use crate::outcome::{FaultKind, OutcomeKind, ReferenceKind, UNTRANSLATED, WALKED};
+
+impl Reference {
+    /// Translates: the TLB that had the page, or [`WALKED`], and the page's physical start. `None` where
+    /// the access does not take place.
+    pub(super) fn translate(
+        &mut self,
+        request: &Request,
+        events: &mut Vec<Event>,
+    ) -> Result<Option<(u8, u64)>, Stopped> {
+        let offset = request.addr % self.page;
+        if !self.translates {
+            return Ok(Some((UNTRANSLATED, request.addr - offset)));
+        }
+        let Some(addr) = self.memory.shape.fold(request.addr) else {
+            if request.kind != AccessKind::Prefetch {
+                self.fault(request, events)?;
+            }
+            return Ok(None);
+        };
+        let request = Request { addr, ..*request };
+        let key = Key { number: addr / self.page, process: request.process };
+        let found = self.tlbs.look_up(request.stream, key, &mut self.counts);
+        if let Some((tlb, translation)) = found {
+            if request.permitted(translation.writable, translation.executable) {
+                if request.write() && !translation.dirty {
+                    self.set_dirty(&request, key);
+                }
+                return Ok(Some((tlb as u8, translation.frame * self.page)));
+            }
+            // What forbids an access is walked for anew before anything faults.
+            self.tlbs.forget_page(key, &mut self.counts);
+        }
+        let entry = self.walk_until_mapped(&request, events)?;
+        if found.is_none() {
+            self.tlbs.miss(request.stream, &mut self.counts);
+        }
+        let Some((entry, frame)) = entry.and_then(|entry| Some((entry, entry.frame()?))) else {
+            return Ok(None);
+        };
+        if self.memory.mark(request.process, key.number, request.write()) {
+            self.counts.add("walker.accessed_writes", 1);
+            self.table_write(&request);
+        }
+        let translation = Translation {
+            frame,
+            writable: entry.writable,
+            executable: entry.executable,
+            dirty: entry.dirty || request.write(),
+        };
+        self.tlbs.fill(request.stream, key, translation, &mut self.counts);
+        let retry = self.memory.fresh.take() == Some(frame);
+        self.memory.reclaim.touch(frame, retry, request.next_use);
+        Ok(Some((WALKED, frame * self.page)))
+    }
+
+    /// A store has hit a clean TLB entry: the walker sets the dirty bit.
+    fn set_dirty(&mut self, request: &Request, key: Key) {
+        let mapped = self.memory.entry(request.process, key.number).is_some_and(|e| e.present);
+        if mapped && self.memory.mark(request.process, key.number, true) {
+            self.counts.add("walker.dirty_writes", 1);
+            self.table_write(request);
+        }
+        self.tlbs.set_dirty(key);
+    }
+
+    /// Writes the leaf entry of an address.
+    fn table_write(&mut self, request: &Request) {
+        let reads = self.memory.reads(request.process, request.addr);
+        if let Some((_, entry)) = reads.last() {
+            let line = self.caches.table_write(*entry, &mut self.counts);
+            self.refer(*entry, ReferenceKind::TableWrite, &line);
+        }
+    }
+
+    /// Walks and faults until the page is there. `None` where the access does not take place: after
+    /// [`FaultKind::Segv`] or [`FaultKind::Protection`], and for a prefetch, which never faults.
+    fn walk_until_mapped(
+        &mut self,
+        request: &Request,
+        events: &mut Vec<Event>,
+    ) -> Result<Option<Entry>, Stopped> {
+        for _ in 0..8 {
+            let entry = self.walk(request);
+            if let Some(entry) = entry.filter(|e| request.permitted(e.writable, e.executable)) {
+                return Ok(Some(entry));
+            }
+            if request.kind == AccessKind::Prefetch {
+                return Ok(None);
+            }
+            match self.fault(request, events)? {
+                FaultKind::Segv | FaultKind::Protection => return Ok(None),
+                _ => {}
+            }
+        }
+        Err(Stopped::Stuck)
+    }
+
+    /// One walk. The deepest paging-structure cache that knows the address says which levels are left to
+    /// read, and takes note of the tables that are found.
+    fn walk(&mut self, request: &Request) -> Option<Entry> {
+        let Request { process, addr, .. } = *request;
+        self.counts.add("walker.walks", 1);
+        let known = self.pwcs.look_up(process, addr, &mut self.counts).unwrap_or(u8::MAX);
+        let reads = self.memory.reads(process, addr);
+        for (place, (level, entry)) in reads.iter().enumerate() {
+            if *level >= known {
+                continue;
+            }
+            let line = self.caches.walk_read(*entry, &mut self.counts);
+            self.refer(*entry, ReferenceKind::Walk, &line);
+            self.counts.add("walker.references", 1);
+            self.counts.add(&format!("walker.from.{}", self.caches.name(line.by)), 1);
+            if place + 1 < reads.len() {
+                self.pwcs.fill(process, addr, *level);
+            }
+        }
+        let whole = reads.len() == self.memory.shape.levels.len();
+        let entry = self.memory.entry(process, addr / self.page);
+        entry.filter(|entry| whole && entry.present)
+    }
+
+    /// The kernel handles a fault.
+    fn fault(
+        &mut self,
+        request: &Request,
+        events: &mut Vec<Event>,
+    ) -> Result<FaultKind, Stopped> {
+        let mut effects = Effects::default();
+        let Request { process, addr, kind, stream, .. } = *request;
+        let found = self.memory.fault(process, addr, kind, &mut effects)?;
+        events.push(Event {
+            kind: OutcomeKind::Fault(found),
+            tlb: WALKED,
+            served: self.first_cache(stream),
+            references: std::mem::take(&mut self.references),
+            work: effects.work,
+        });
+        self.forget(&effects.forget);
+        Ok(found)
+    }
+}
