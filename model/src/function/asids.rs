@@ -31,7 +31,13 @@ pub struct Assignment {
 impl Asids {
     /// `limit` identifiers; with 0, every switch flushes.
     pub fn new(limit: u16) -> Self {
-        Self { limit: u32::from(limit), next: 0, generation: 1, given: BTreeMap::new(), running: None }
+        Self {
+            limit: u32::from(limit),
+            next: 0,
+            generation: 1,
+            given: BTreeMap::new(),
+            running: None,
+        }
     }
 
     /// The identifier under which entries of `process` may be in the TLBs.

@@ -32,7 +32,8 @@ impl Counts {
 
     /// Adds accesses and misses per 1000 instructions of a TLB or cache whose hits and misses are there.
     pub fn accesses(&mut self, name: &str, instructions: u64) {
-        let (hits, misses) = (self.get(&format!("{name}.hits")), self.get(&format!("{name}.misses")));
+        let (hits, misses) =
+            (self.get(&format!("{name}.hits")), self.get(&format!("{name}.misses")));
         self.set(&format!("{name}.accesses"), hits + misses);
         self.set(&format!("{name}.mpki"), misses * 1000.0 / instructions as f64);
     }

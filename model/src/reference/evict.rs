@@ -65,8 +65,11 @@ impl Memory {
         let slot = match self.slots.take(frame) {
             Some(slot) => slot,
             None => {
-                let spare = |slot: &&u64| self.slots.frame(**slot).is_some() && self.references(**slot) == 0;
-                let after = self.slots.used.range(self.hand..).chain(self.slots.used.range(..self.hand));
+                let spare = |slot: &&u64| {
+                    self.slots.frame(**slot).is_some() && self.references(**slot) == 0
+                };
+                let after =
+                    self.slots.used.range(self.hand..).chain(self.slots.used.range(..self.hand));
                 let slot = after.map(|(slot, _)| slot).find(spare).copied()?;
                 self.hand = slot + 1;
                 let holder = self.slots.frame(slot)?;

@@ -292,7 +292,8 @@ impl Memory {
         entry.accessed = true;
         entry.dirty |= write;
         let changed = *entry != before;
-        if write && !before.dirty
+        if write
+            && !before.dirty
             && let Some(frame) = before.frame()
         {
             self.drop_slot(frame);
@@ -315,7 +316,9 @@ impl Memory {
             self.spaces.values().flat_map(|s| &s.areas.0).map(|area| area.end - area.start).sum();
         let outside = self.entries.keys().filter(|(process, page)| {
             let (start, end) = (page * self.page, (page + 1).saturating_mul(self.page));
-            self.spaces.get(process).is_none_or(|s| s.areas.overlapping(start, end).next().is_none())
+            self.spaces
+                .get(process)
+                .is_none_or(|s| s.areas.overlapping(start, end).next().is_none())
         });
         counts.add("os.vsz_bytes", inside + outside.count() as u64 * self.page);
         counts.add("os.pages.resident", self.resident());

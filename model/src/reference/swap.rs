@@ -25,15 +25,14 @@ impl Slots {
         let free = |slot: &u64| *slot < self.capacity && !self.used.contains_key(slot);
         let in_cluster = |last: u64| (last + 1..(last / CLUSTER + 1) * CLUSTER).find(free);
         let whole = || {
-            let is_whole = |first: &u64| self.used.range(first..&(first + CLUSTER)).next().is_none();
+            let is_whole =
+                |first: &u64| self.used.range(first..&(first + CLUSTER)).next().is_none();
             let clusters = (1..self.capacity.div_ceil(CLUSTER)).map(|cluster| cluster * CLUSTER);
             clusters.into_iter().find(is_whole)
         };
         let slot = match self.last {
             None => Some(1).filter(free),
-            Some(last) => in_cluster(last)
-                .or_else(whole)
-                .or_else(|| (1..self.capacity).find(free)),
+            Some(last) => in_cluster(last).or_else(whole).or_else(|| (1..self.capacity).find(free)),
         }?;
         self.last = Some(slot);
         self.used.insert(slot, Some(frame));

@@ -130,11 +130,7 @@ impl Reference {
     }
 
     /// The kernel handles a fault.
-    fn fault(
-        &mut self,
-        request: &Request,
-        events: &mut Vec<Event>,
-    ) -> Result<FaultKind, Stopped> {
+    fn fault(&mut self, request: &Request, events: &mut Vec<Event>) -> Result<FaultKind, Stopped> {
         let mut effects = Effects::default();
         let Request { process, addr, kind, stream, .. } = *request;
         let found = self.memory.fault(process, addr, kind, &mut effects)?;

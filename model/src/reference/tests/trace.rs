@@ -29,7 +29,7 @@ pub fn random(dice: &mut Dice, config: &Config) -> Vec<Record> {
     let mut pages: Vec<u64> = (0..cold).map(|_| dice.below(cold)).collect();
     for _ in 0..dice.below(6) {
         // Beside the ends of tables, and far away.
-        let far = dice.pick(&[500, 510, 515, 1 << 9, 1 << 18, 1 << 20, all - 3, all]);
+        let far = dice.pick(&[500, 510, 515, 1 << 9, 1 << 18, 1 << 20, all.saturating_sub(3), all]);
         pages.push(far + dice.below(3));
     }
     pages.iter_mut().for_each(|number| *number = (*number).min(all));
