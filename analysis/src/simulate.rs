@@ -1,5 +1,6 @@
 //! The model's halves as the pipeline drives them, and one simulation from start to end.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use model::config::Config;
@@ -9,6 +10,8 @@ use model::outcome::Outcomes;
 use model::statistics::Statistics;
 use model::time::Timing;
 use tracegen::batch::Batch;
+use tracegen::next_use::annotate;
+use tracegen::source::Source;
 
 use crate::error::Error;
 use crate::heat::HeatSample;
@@ -84,21 +87,20 @@ pub fn pass(
     options: &Drive<'_>,
 ) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
     let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    let shifts = future_shifts(machines);
+    if shifts.len() > 1 {
+        return apart(machines, seed, spec, options);
+    }
     let mut functions = Vec::new();
     let mut times: Vec<Vec<Timing>> = Vec::new();
     for configs in machines {
         let Some(config) = configs.first() else { continue };
-        if config.os.reclaim.needs_next_use() {
-            let message =
-                "`os.reclaim`: runs do not know the next use of a page yet, which `opt` needs";
-            return Err(Error::Simulation(message.to_owned()));
-        }
         functions.push(Simulator::new(config, seed).map_err(|error| refused(&error))?);
         let halves = configs.iter().map(|config| Timing::new(config));
         times.push(halves.collect::<Result<_, _>>().map_err(|error| refused(&error))?);
     }
     prefault(machines, &mut functions, seed, spec, options)?;
-    let source = spec.open(seed, options.threads > 1)?;
+    let source = open(shifts.first().copied(), seed, spec, options)?;
     let passed = drive(source, &mut functions, &mut times, options)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
     let measured = functions
@@ -109,6 +111,47 @@ pub fn pass(
         })
         .collect();
     Ok((measured, passed.heat))
+}
+
+/// log2 of the page sizes of those machines whose reclaim policy knows the future.
+fn future_shifts(machines: &[Vec<&Config>]) -> BTreeSet<u8> {
+    let configs = machines.iter().filter_map(|configs| configs.first());
+    let seers = configs.filter(|config| config.os.reclaim.needs_next_use());
+    // Page sizes are powers of two.
+    seers.map(|config| config.mmu.page_size.0.trailing_zeros() as u8).collect()
+}
+
+/// One pass for each machine: next uses are known for one page size at a time.
+fn apart(
+    machines: &[Vec<&Config>],
+    seed: u64,
+    spec: &TraceSpec,
+    options: &Drive<'_>,
+) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
+    let (mut measured, mut heat) = (Vec::new(), HeatSample::default());
+    for machine in machines {
+        let (mut results, sample) = pass(std::slice::from_ref(machine), seed, spec, options)?;
+        measured.append(&mut results);
+        heat = sample;
+    }
+    Ok((measured, heat))
+}
+
+/// Opens the trace, with the next use of every page of 2^`future` bytes where that is asked for.
+fn open(
+    future: Option<u8>,
+    seed: u64,
+    spec: &TraceSpec,
+    options: &Drive<'_>,
+) -> Result<Box<dyn Source>, Error> {
+    let ahead = options.threads > 1;
+    let Some(shift) = future else { return Ok(spec.open(seed, ahead)?) };
+    if spec.is_stdin() {
+        let message = "`os.reclaim` = \"opt\" reads the trace twice, and standard input can be read only once";
+        return Err(Error::Simulation(message.to_owned()));
+    }
+    let (first, again) = (spec.open(seed, ahead)?, spec.open(seed, ahead)?);
+    Ok(Box::new(annotate(first, again, shift)?))
 }
 
 /// Maps the pages that the trace touches in the machines that want it, in a pass of its own.

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use crate::batch::{Aside, Batch};
 use crate::error::TraceError;
+use crate::metadata::Metadata;
 use crate::record::{CpuId, Event, ProcessId};
 use crate::source::Source;
 
@@ -165,6 +166,10 @@ impl<S: Source> Source for Annotated<S> {
 
     fn progress(&self) -> Option<(u64, u64)> {
         self.source.progress()
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        self.source.metadata()
     }
 }
 

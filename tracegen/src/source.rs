@@ -33,4 +33,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
     fn progress(&self) -> Option<(u64, u64)> {
         (**self).progress()
     }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        (**self).metadata()
+    }
 }

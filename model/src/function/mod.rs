@@ -103,6 +103,8 @@ pub struct Simulator {
     cpu: Cpu,
     asids: Asids,
     lanes: Vec<Lane>,
+    /// Whether the reclaim policy has to know when pages are used next.
+    wants_next_use: bool,
     accesses: AccessCounters,
     walks: WalkCounters,
     steps: Steps,
@@ -164,6 +166,7 @@ impl Simulator {
             },
             os,
             lanes: Vec::new(),
+            wants_next_use: config.os.reclaim.needs_next_use(),
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
@@ -190,7 +193,7 @@ impl Simulator {
 
     fn records(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
         let mut asides = batch.asides.iter().peekable();
-        let mut uses = batch.next_use.as_slice();
+        let mut uses = if self.wants_next_use { batch.next_use.as_slice() } else { &[] };
         for index in 0..batch.accesses() {
             while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
                 self.aside(aside, out)?;

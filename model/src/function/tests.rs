@@ -194,7 +194,7 @@ fn batches_may_be_cut_anywhere() {
 }
 
 #[test]
-fn prefaulted_pages_survive_the_mmap_that_the_trace_repeats() {
+fn prefaulted_pages_survive_the_mappings_that_the_trace_repeats() {
     let mut simulator = machine(&format!("[os]\nprefault = \"accessed\"\n{SMALL}"));
     let (mut out, mut batch) = (Outcomes::default(), Batch::new());
     batch.push_event(
@@ -207,10 +207,15 @@ fn prefaulted_pages_survive_the_mmap_that_the_trace_repeats() {
             backing: Backing::Anonymous,
         },
     );
-    (0..4).for_each(|page| batch.push_access(load(0x10000 + (page << 12))));
+    batch.push_event(0, Event::Brk { end: 0x40000 });
+    batch.push_event(0, Event::Brk { end: 0x44000 });
+    for page in 0..4 {
+        batch.push_access(load(0x10000 + (page << 12)));
+        batch.push_access(load(0x40000 + (page << 12)));
+    }
     assert!(simulator.prefault(&batch).unwrap());
     simulator.prefaulted();
     simulator.process(&batch, &mut out).unwrap();
     assert_eq!(count(&simulator, "os.faults.total"), 0);
-    assert_eq!(count(&simulator, "os.pages.resident"), 4);
+    assert_eq!(count(&simulator, "os.pages.resident"), 8);
 }

@@ -29,13 +29,7 @@ impl Os {
             Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous } => {
                 let Some((start, end)) = self.range(name, addr, length)? else { return Ok(()) };
                 let index = self.space(process, effects)?;
-                if self.prefaulted {
-                    // A trace from the middle of a run: its mappings and their pages are there already.
-                    self.forget_areas(index, start, end);
-                } else {
-                    self.remove_areas(index, start, end, effects);
-                }
-                self.add_area(index, start, Area { end, protection, shared });
+                self.replace_areas(index, start, Area { end, protection, shared }, effects);
                 Ok(())
             }
             Event::Munmap { addr, length } => {
@@ -115,11 +109,15 @@ impl Os {
         }
     }
 
-    /// Drops the areas of a part of an address space, and keeps its pages.
-    fn forget_areas(&mut self, index: u32, start: u64, end: u64) {
-        if let Some(space) = self.spaces.get_mut(index) {
-            space.areas.remove(start, end);
+    /// Makes an area in the place of what was there. In a trace from the middle of a run
+    /// (`os.prefault`), the pages that it touches belong to the areas that it makes: they stay.
+    fn replace_areas(&mut self, index: u32, start: u64, area: Area, effects: &mut Effects) {
+        if !self.prefaulted {
+            self.remove_areas(index, start, area.end, effects);
+        } else if let Some(space) = self.spaces.get_mut(index) {
+            space.areas.remove(start, area.end);
         }
+        self.add_area(index, start, area);
     }
 
     /// Unmaps a part of an address space: its areas, its pages, and the tables that are then empty.
@@ -255,8 +253,7 @@ impl Os {
         if to > from {
             self.range("brk", from, to - from)?;
             let protection = Protection::READ_WRITE;
-            self.remove_areas(index, from, to, effects);
-            self.add_area(index, from, Area { end: to, protection, shared: false });
+            self.replace_areas(index, from, Area { end: to, protection, shared: false }, effects);
         } else if to < from {
             self.remove_areas(index, to, from, effects);
         }
