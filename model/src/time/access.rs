@@ -109,8 +109,7 @@ impl<M: Memory> Window<M> {
 
     fn want_walker(&mut self, slot: u16) -> Next {
         let entry = &self.ring[usize::from(slot)];
-        let others = self.back(entry.number, entry.translation_fill).is_some();
-        if entry.walk_reads == 0 && (entry.tlb != WALKED || others) {
+        if entry.walk_reads == 0 && (entry.tlb != WALKED || entry.translation_fill > 0) {
             let entry = self.entry(slot);
             entry.walked = entry.cursor;
             entry.state = State::Data;
@@ -290,6 +289,7 @@ impl<M: Memory> Window<M> {
         let entry = &self.ring[usize::from(slot)];
         if let Some(older) = self.back(entry.number, entry.line_fill) {
             let Entry { fill, served, .. } = self.ring[usize::from(older)];
+            self.entry(slot).tail = stack::source(served);
             if fill == UNKNOWN {
                 let next = std::mem::replace(&mut self.entry(older).fill_waiters, slot);
                 self.entry(slot).next_waiter = next;
@@ -297,7 +297,6 @@ impl<M: Memory> Window<M> {
             }
             let entry = self.entry(slot);
             entry.cursor = entry.cursor.max(fill);
-            entry.tail = stack::source(served);
         }
         self.entry(slot).state = State::Fill;
         Next::On
@@ -344,7 +343,8 @@ impl<M: Memory> Window<M> {
     }
 
     /// Wakes everyone on a list, who waited for something that is there at `time`. The list is in the
-    /// reverse of the order in which they came.
+    /// reverse of the order in which they came. What they waited for may have left the window when they
+    /// go on, so they are told now.
     fn wake(&mut self, newest: u16, time: u64) {
         let (mut slot, mut oldest) = (newest, NOBODY);
         while slot != NOBODY {
@@ -352,12 +352,16 @@ impl<M: Memory> Window<M> {
             (oldest, slot) = (slot, next);
         }
         while oldest != NOBODY {
-            let when = match self.ring[usize::from(oldest)].state {
-                State::Ancestor => self.chain_end(oldest),
-                _ => self.ring[usize::from(oldest)].cursor.max(time),
+            let (when, next) = match self.ring[usize::from(oldest)].state {
+                State::Ancestor => (self.chain_end(oldest), State::Translate),
+                state => (self.ring[usize::from(oldest)].cursor.max(time), state),
             };
+            let entry = self.entry(oldest);
+            entry.cursor = when;
+            entry.state = next;
+            let waiter = std::mem::replace(&mut entry.next_waiter, NOBODY);
             self.events.push(when.max(self.now), oldest);
-            oldest = std::mem::replace(&mut self.entry(oldest).next_waiter, NOBODY);
+            oldest = waiter;
         }
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Simulation<M: Memory, B: Backing> {
     pub(super) window: Window<M>,
     pub(super) kernel: Kernel<B>,
     config: Config,
+    instructions: u64,
 }
 
 impl<M: Memory, B: Backing> Simulation<M, B> {
@@ -24,11 +25,12 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
         }
         let window = Window::new(config, memory)?;
         let kernel = Kernel::new(backing, window.latencies.clock, window.latencies.costs);
-        Ok(Self { window, kernel, config: config.clone() })
+        Ok(Self { window, kernel, config: config.clone(), instructions: 0 })
     }
 
     pub(super) fn process(&mut self, outcomes: &Outcomes) {
         for (outcome, references, work) in outcomes.iter() {
+            self.instructions += u64::from(outcome.instructions);
             self.window.take(outcome, references);
             let from = self.window.retired_at;
             let stack = &mut self.window.stack;
@@ -61,6 +63,12 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             "ns",
             "Time until the last instruction retires, rounded up",
             clock.picoseconds(cycle).div_ceil(1000),
+        );
+        out.real(
+            "run.ipc",
+            "instructions a cycle",
+            "Instructions retired a cycle",
+            self.instructions as f64 / clock.cycles(slots) as f64,
         );
         out.real(
             "run.amat_cycles",

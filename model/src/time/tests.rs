@@ -150,6 +150,29 @@ fn plain_instructions_flow_at_full_width() {
         let result = run(&machine(|_| ()), Trace::default().end(instructions));
         assert_eq!(result.get("run.cycles"), cycles);
         assert_eq!(result.get("cycles.base"), cycles);
+        let ipc = if cycles == 0 { 0.0 } else { f64::from(instructions) / cycles as f64 };
+        assert_eq!(result.statistics.get("run.ipc"), Some(Value::Real(ipc)));
+    }
+}
+
+/// The place of an outcome in the window is a younger one's soon after it is over: one that has waited for
+/// its ancestor meanwhile must not wait for that.
+#[test]
+fn an_old_fill_is_not_taken_for_a_young_one() {
+    let fill_after = |distance: u32| {
+        let mut stream = Trace::default();
+        stream.repeat(400, outcome(OutcomeKind::Load, 1, 0));
+        stream.add(outcome(OutcomeKind::Load, 1, MEMORY));
+        let waiting = Outcome { ancestor: 1, ..outcome(OutcomeKind::Load, 1, 0) };
+        stream.add(Outcome { line_fill: distance, translation_fill: distance, ..waiting });
+        stream.repeat(220, waiting);
+        run(&machine(|config| config.core.load_queue = 1024), stream.end(0))
+    };
+    let expected = fill_after(0).get("run.cycles");
+    // Everything follows the miss in a chain.
+    assert_eq!(expected, 100 + MISS + 221 * 4);
+    for distance in [290, 300, 399] {
+        assert_eq!(fill_after(distance).get("run.cycles"), expected, "{distance} back");
     }
 }
 

@@ -151,11 +151,12 @@ impl<M: Memory> Window<M> {
         &mut self.ring[usize::from(slot)]
     }
 
-    /// The entry of the outcome `distance` back from outcome `of`, unless that is long over.
+    /// The entry of the outcome `distance` back from outcome `of`, unless that is long over: its place
+    /// may be a younger one's by now, for which `of` must not wait.
     pub(super) fn back(&self, of: u64, distance: u32) -> Option<u16> {
-        let distance = u64::from(distance);
-        let known = distance > 0 && distance <= of && distance < self.ring.len() as u64;
-        known.then(|| self.slot_of(of - distance))
+        let number = of.checked_sub(u64::from(distance)).filter(|_| distance > 0)?;
+        let slot = self.slot_of(number);
+        (self.ring[usize::from(slot)].number == number).then_some(slot)
     }
 
     /// Takes in the next outcome. On return it has entered the window; a fetch has been answered, a
