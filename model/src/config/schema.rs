@@ -199,7 +199,12 @@ impl Config {
                     (Some(least), None) => format!("at least {least}"),
                     (_, _) => format!("at most {most}"),
                 };
-                let message = format!("expected {expected}, found {value}");
+                // Where there is one value alone, larger ones are to come.
+                let message = if setting.minimum == setting.maximum && value > most {
+                    format!("{value} is not modelled yet; expected {expected}")
+                } else {
+                    format!("expected {expected}, found {value}")
+                };
                 return Err(InvalidSetting::new(leaf.path, message));
             }
         }
