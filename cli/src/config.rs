@@ -13,6 +13,8 @@ use crate::output::{self, Format};
 
 /// Checks, prints and compares machines.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  faultline config check mine.toml\n  \
+    faultline config diff core-i7 skylake")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

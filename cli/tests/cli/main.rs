@@ -1,0 +1,14 @@
+//! The built command, end to end: what it prints, writes and returns.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod command;
+mod determinism;
+mod explaining;
+mod failures;
+mod goldens;
+mod help;
+mod memory;
+mod results;
+mod studies;
+mod traces;

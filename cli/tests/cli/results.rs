@@ -1,0 +1,174 @@
+//! The result document of `run`: its shape, its names, its arithmetic.
+
+use serde_json::Value;
+
+use crate::command::{Sandbox, count, stat};
+
+const SMALL: [&str; 6] = [
+    "gups --set workload.table=4MiB --set workload.updates=20_000",
+    "stream --set workload.size=256KiB --set workload.iterations=1",
+    "chase --set workload.footprint=2MiB",
+    "bfs --set workload.scale=10",
+    "gemm --set workload.n=40",
+    "kv --set workload.keys=2000 --set workload.operations=5000",
+];
+
+const PRESETS: [&str; 3] = ["core-i7", "skylake", "zen4"];
+
+/// Every statistic of the interface that a machine without huge pages, slab and page merging has, on a
+/// preset with the parts `dtlb`, `stlb`, `l1d`, `l2` and `l3`.
+const NAMES: &[(&str, &str)] = &[
+    ("run", "accesses loads stores fetches instructions cycles ns ipc amat_cycles"),
+    ("dtlb", "accesses hits misses evictions flushes shootdowns mpki"),
+    ("stlb", "accesses hits misses evictions flushes shootdowns mpki"),
+    ("l1d", "accesses hits misses evictions writebacks mpki walk.hits walk.misses"),
+    ("l2", "accesses hits misses evictions writebacks mpki walk.hits walk.misses"),
+    ("l3", "accesses hits misses evictions writebacks mpki walk.hits walk.misses"),
+    ("walker", "walks references references_per_walk cycles queue_cycles"),
+    ("walker.from", "l1d l2 l3 dram"),
+    ("pwc.2", "hits misses"),
+    ("pwc.3", "hits misses"),
+    ("dram", "reads writes row_hits row_misses row_conflicts bytes read_ns_mean"),
+    (
+        "os.faults",
+        "total minor major zero_page anonymous file cow swap_in protection segv spurious",
+    ),
+    ("os.faults", "cow_copied cow_reused"),
+    ("os.pages", "resident peak_resident table_pages cached"),
+    ("os", "vsz_bytes rss_bytes"),
+    ("os.reclaim", "scanned evicted refaults"),
+    ("swap", "reads writes readahead_reads readahead_hits busy_ns"),
+    ("cycles", "base branch tlb walk l1d l2 l3 dram fault_minor fault_major swap kernel"),
+];
+
+#[test]
+fn every_name_of_the_interface_is_there() {
+    let result = Sandbox::new().simulate(&format!("--config skylake --workload {}", SMALL[0]));
+    let missing: Vec<String> = NAMES
+        .iter()
+        .flat_map(|(part, names)| names.split(' ').map(move |name| format!("{part}.{name}")))
+        .filter(|name| !result["stats"][name].is_number())
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(
+        result["stats"].as_object().unwrap().keys().any(|name| name.starts_with("os.buddy.")),
+        "no os.buddy.*"
+    );
+}
+
+#[test]
+fn the_document_has_its_parts() {
+    let sandbox = Sandbox::new();
+    let result = sandbox.simulate(&format!("--config skylake --workload {}", SMALL[0]));
+    let mut keys: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["config", "histograms", "schema", "stats", "trace"]);
+    assert_eq!(result["schema"], 1);
+    assert_eq!(result["config"], sandbox.run("config show skylake --format json").json());
+    assert_eq!(result["trace"]["loads"], 20_000);
+    for (name, value) in result["stats"].as_object().unwrap() {
+        assert!(value.is_number(), "{name} = {value}");
+    }
+    for name in ["access_cycles", "walk_cycles", "fault_ns"] {
+        check_histogram(name, &result["histograms"][name]);
+    }
+}
+
+/// The numbers of a histogram fit each other.
+fn check_histogram(name: &str, histogram: &Value) {
+    let number =
+        |key: &str| histogram[key].as_f64().unwrap_or_else(|| panic!("{name}.{key}: {histogram}"));
+    let ordered = ["min", "p50", "p90", "p99", "p99_9", "max"].map(number);
+    assert!(ordered.is_sorted(), "{name}: {ordered:?}");
+    assert!((number("min")..=number("max")).contains(&number("mean")), "{name}");
+    let buckets = histogram["buckets"].as_array().unwrap();
+    let total: u64 = buckets.iter().map(|bucket| bucket[2].as_u64().unwrap()).sum();
+    assert!(total > 0, "{name} is empty");
+    assert_eq!(total as f64, number("count"), "{name}");
+}
+
+#[test]
+fn every_cycle_belongs_to_one_component() {
+    let sandbox = Sandbox::new();
+    for preset in PRESETS {
+        for workload in SMALL {
+            let result = sandbox.simulate(&format!("--config {preset} --workload {workload}"));
+            let parts = result["stats"].as_object().unwrap().iter();
+            let sum: u64 = parts
+                .filter(|(name, _)| name.starts_with("cycles."))
+                .map(|(_, value)| value.as_u64().unwrap())
+                .sum();
+            assert_eq!(sum, count(&result, "run.cycles"), "{preset}, {workload}");
+            assert!(sum > 0);
+        }
+    }
+}
+
+#[test]
+fn counts_fit_each_other() {
+    let sandbox = Sandbox::new();
+    for preset in PRESETS {
+        for workload in SMALL {
+            let result = sandbox.simulate(&format!("--config {preset} --workload {workload}"));
+            let get = |name: &str| count(&result, name);
+            let at = format!("{preset}, {workload}");
+            for part in ["dtlb", "stlb", "l1d", "l2", "l3"] {
+                let hits_and_misses = get(&format!("{part}.hits")) + get(&format!("{part}.misses"));
+                assert_eq!(hits_and_misses, get(&format!("{part}.accesses")), "{part}: {at}");
+                let mpki = 1000.0 * stat(&result, &format!("{part}.misses"))
+                    / stat(&result, "run.instructions");
+                let found = stat(&result, &format!("{part}.mpki"));
+                assert!((found - mpki).abs() <= mpki * 1e-9, "{part}.mpki: {at}");
+            }
+            // A level sees what the one above missed; all pages are base pages.
+            assert_eq!(get("dtlb.misses"), get("stlb.accesses"), "{at}");
+            assert_eq!(get("l1d.misses"), get("l2.accesses"), "{at}");
+            assert_eq!(get("l2.misses"), get("l3.accesses"), "{at}");
+            assert!(get("walker.walks") >= get("stlb.misses"), "{at}");
+            let from = ["l1d", "l2", "l3", "dram"].map(|from| get(&format!("walker.from.{from}")));
+            assert_eq!(from.iter().sum::<u64>(), get("walker.references"), "{at}");
+            let faults = ["total", "minor", "major", "cow", "cow_copied", "cow_reused"]
+                .map(|kind| get(&format!("os.faults.{kind}")));
+            assert_eq!(faults[0], faults[1] + faults[2], "{at}");
+            assert_eq!(faults[3], faults[4] + faults[5], "{at}");
+            let rows = ["row_hits", "row_misses", "row_conflicts"]
+                .map(|kind| get(&format!("dram.{kind}")));
+            assert_eq!(rows.iter().sum::<u64>(), get("dram.reads") + get("dram.writes"), "{at}");
+            let burst = 64 * (get("dram.reads") + get("dram.writes"));
+            assert_eq!(get("dram.bytes"), burst, "{at}");
+            assert_eq!(get("os.rss_bytes"), 4096 * get("os.pages.resident"), "{at}");
+            assert_eq!(
+                get("run.accesses"),
+                get("run.loads") + get("run.stores") + get("run.fetches"),
+                "{at}"
+            );
+            let ipc = stat(&result, "run.instructions") / stat(&result, "run.cycles");
+            assert!((stat(&result, "run.ipc") - ipc).abs() < 1e-9, "{at}");
+        }
+    }
+}
+
+/// Swapping: what is refused memory goes out and comes back.
+#[test]
+fn a_limit_makes_pages_go_and_come() {
+    let sandbox = Sandbox::new();
+    let workload = "--workload gups --set workload.table=4MiB --set workload.updates=5000";
+    for device in ["hdd", "nvme"] {
+        let result = sandbox.simulate(&format!(
+            "--config skylake --set os.limit=3MiB --set swap.device={device} {workload}"
+        ));
+        let get = |name: &str| count(&result, name);
+        assert!(get("os.faults.major") > 0 && get("swap.writes") > 0, "{device}");
+        assert!(get("os.pages.peak_resident") * 4096 <= 3 << 20, "{device}");
+        assert!(get("swap.busy_ns") > 0, "{device}");
+        let sum: u64 = result["stats"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| name.starts_with("cycles."))
+            .map(|(_, value)| value.as_u64().unwrap())
+            .sum();
+        assert_eq!(sum, get("run.cycles"), "{device}");
+        assert!(get("cycles.swap") > 0, "{device}");
+    }
+}
