@@ -167,7 +167,7 @@ impl Quantity for Frequency {
 fn print(value: u64, units: &[(&str, u64)]) -> String {
     let best = units
         .iter()
-        .filter(|(name, scale)| !name.is_empty() && value % scale == 0 && value >= *scale);
+        .filter(|(name, scale)| !name.is_empty() && value.is_multiple_of(*scale) && value >= *scale);
     let (name, scale) =
         best.max_by_key(|(_, scale)| *scale).unwrap_or(&units[units.len().min(2) - 1]);
     format!("{}{name}", value / scale)

@@ -1,4 +1,5 @@
 //! What a user reads when a configuration is wrong, to the letter.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 

@@ -55,7 +55,7 @@ impl Sink for PagesWriter {
             self.output.with(|file| writeln!(file, "{}", access.addr / PAGE))?;
             self.losses.kinds |= access.kind != AccessKind::Load;
             self.losses.sizes |= access.size > 1;
-            self.losses.offsets |= access.addr % PAGE != 0;
+            self.losses.offsets |= !access.addr.is_multiple_of(PAGE);
             self.losses.sites |= access.site != 0;
             self.losses.gaps |= access.gap != 0;
             self.losses.dependences |= access.dep != 0;
