@@ -58,12 +58,22 @@ pub struct Study {
     pub text: &'static str,
 }
 
+/// The entry of a study's file.
+macro_rules! study {
+    ($name:literal, $summary:literal) => {
+        Study {
+            name: $name,
+            summary: $summary,
+            text: include_str!(concat!("../studies/", $name, ".toml")),
+        }
+    };
+}
+
 /// Every study. A new one is a file in `studies/` and a line here.
-pub static STUDIES: &[Study] = &[Study {
-    name: "quickstart",
-    summary: "larger second-level TLBs against larger pages",
-    text: include_str!("../studies/quickstart.toml"),
-}];
+pub static STUDIES: &[Study] = &[
+    study!("quickstart", "larger second-level TLBs against larger pages"),
+    study!("page-size", "the same question for a trace of your own"),
+];
 
 /// The study called `name`.
 pub fn study(name: &str) -> Option<&'static Study> {

@@ -165,9 +165,9 @@ impl Quantity for Frequency {
 
 /// The largest unit that `value` is a whole number of.
 fn print(value: u64, units: &[(&str, u64)]) -> String {
-    let best = units
-        .iter()
-        .filter(|(name, scale)| !name.is_empty() && value.is_multiple_of(*scale) && value >= *scale);
+    let best = units.iter().filter(|(name, scale)| {
+        !name.is_empty() && value.is_multiple_of(*scale) && value >= *scale
+    });
     let (name, scale) =
         best.max_by_key(|(_, scale)| *scale).unwrap_or(&units[units.len().min(2) - 1]);
     format!("{}{name}", value / scale)

@@ -204,3 +204,12 @@ fn a_resolved_study_is_a_study_with_the_same_points() {
     };
     assert_eq!(addresses(&again), addresses(&plan));
 }
+
+#[test]
+fn the_study_in_the_manual_is_one() {
+    let manual = include_str!("../../../docs/studies.md");
+    let text = manual.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let study = plan_of(text).unwrap();
+    // Two workloads × two page sizes × three sizes that walk together with their latencies.
+    assert_eq!(study.points.len(), 12);
+}

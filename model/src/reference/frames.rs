@@ -19,7 +19,9 @@ pub struct Buddy {
 
 /// The largest block that starts at `first` and ends at or before `end`, aligned to its own size.
 fn block_at(first: u64, end: u64) -> Option<u32> {
-    (0..=LARGEST).rev().find(|order| first.is_multiple_of(1 << order) && first + (1 << order) <= end)
+    (0..=LARGEST)
+        .rev()
+        .find(|order| first.is_multiple_of(1 << order) && first + (1 << order) <= end)
 }
 
 impl Buddy {
