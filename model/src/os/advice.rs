@@ -71,7 +71,9 @@ impl Os {
             self.frames.get_mut(frame).set_lazy(true);
             self.tables.set(root, addr, pte.with(Pte::ACCESSED | Pte::DIRTY, false));
             entries += 1;
-            effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+            if pte.has(Pte::PRESENT) {
+                effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+            }
         }
         effects.table_writes(entries);
         flush(process, flushes, effects);

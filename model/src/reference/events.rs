@@ -1,6 +1,6 @@
 //! Events: system calls, and what they do to entries and tables.
 
-use tracegen::record::{Advice, Backing, Event, ProcessId, Protection};
+use tracegen::record::{Backing, Event, ProcessId, Protection};
 
 use super::Stopped;
 use super::areas::Area;
@@ -41,7 +41,8 @@ impl Memory {
             Event::Madvise { addr, length, advice } => {
                 let Some((start, end)) = self.range(addr, length)? else { return Ok(()) };
                 self.space(process, effects)?;
-                self.advise(process, start, end, advice, effects)
+                self.advise(process, start, end, advice, effects);
+                Ok(())
             }
             Event::Brk { end } => self.brk(process, end, effects),
             Event::Fork { child } => self.fork(process, child, effects),
@@ -112,13 +113,13 @@ impl Memory {
     }
 
     /// The pages of a process from `first` to `last` that have an entry.
-    fn pages_between(&self, process: ProcessId, first: u64, last: u64) -> Vec<(u64, Entry)> {
+    pub fn pages_between(&self, process: ProcessId, first: u64, last: u64) -> Vec<(u64, Entry)> {
         let range = self.entries.range((process, first)..=(process, last));
         range.map(|((_, page), entry)| (*page, *entry)).collect()
     }
 
     /// Empties the entries from `first` to `last`.
-    fn zap(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
+    pub fn zap(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
         let pages = self.pages_between(process, first, last);
         let present = pages.iter().filter(|(_, entry)| entry.present).map(|(page, _)| *page);
         let present: Vec<u64> = present.collect();
@@ -205,27 +206,6 @@ impl Memory {
             executable: any(|p| p.execute),
             ..entry
         }
-    }
-
-    /// Takes advice on the pages that lie in the range as a whole.
-    fn advise(
-        &mut self,
-        process: ProcessId,
-        start: u64,
-        end: u64,
-        advice: Advice,
-        effects: &mut Effects,
-    ) -> Result<(), Stopped> {
-        let (first, after) = (start.div_ceil(self.page), end / self.page);
-        if first >= after {
-            return Ok(());
-        }
-        match advice {
-            Advice::DontNeed => self.zap(process, first, after - 1, effects),
-            Advice::Free | Advice::WillNeed => return Err(Stopped::Refused),
-            _ => {}
-        }
-        Ok(())
     }
 
     /// Moves the end of the heap; the first time it only says where the heap starts.
@@ -315,7 +295,7 @@ impl Memory {
 }
 
 /// Has the hardware forget pages of a process.
-fn flush(process: ProcessId, pages: &[u64], effects: &mut Effects) {
+pub fn flush(process: ProcessId, pages: &[u64], effects: &mut Effects) {
     let mut flushed = pages.len() as u64;
     if pages.len() > SINGLE_FLUSHES {
         flushed = 1;

@@ -35,9 +35,13 @@ impl Memory {
         let (mut without, mut scanned, mut found) = (Vec::new(), 0, None);
         while let Some((frame, looked_at)) = self.reclaim.evict() {
             scanned += looked_at;
+            if self.pages.get(&frame).is_some_and(|page| page.lazy) {
+                found = Some((frame, None));
+                break;
+            }
             let slot = self.slot_for(frame);
             if slot.is_some() {
-                found = Some(frame).zip(slot);
+                found = Some((frame, slot));
                 break;
             }
             without.push(frame);
@@ -50,9 +54,12 @@ impl Memory {
         if scanned > 0 {
             effects.work.push(Work::Scan { pages: scanned });
         }
-        let (frame, (slot, new)) = found.ok_or(Stopped::OutOfMemory)?;
+        let (frame, slot) = found.ok_or(Stopped::OutOfMemory)?;
         self.counts.add("os.reclaim.evicted", 1);
-        self.write_out(frame, slot, new, effects);
+        match slot {
+            Some((slot, new)) => self.write_out(frame, slot, new, effects),
+            None => self.drop_lazy(frame, effects),
+        }
         Ok(())
     }
 
@@ -94,6 +101,18 @@ impl Memory {
         if self.slots.frame(slot).is_none() && self.references(slot) == 0 {
             self.slots.used.remove(&slot);
         }
+    }
+
+    /// Forgets a page that was given up by `madvise(MADV_FREE)` and not written to since.
+    fn drop_lazy(&mut self, frame: u64, effects: &mut Effects) {
+        let mappers = self.pages.get(&frame).cloned().unwrap_or_default().mappers;
+        for (process, page) in &mappers {
+            self.unmap(*process, *page);
+            effects.forget.push(Forget::Page(*process, *page));
+        }
+        let pages = mappers.len() as u64;
+        effects.table_writes(pages);
+        effects.work.push(Work::Invalidate { pages });
     }
 
     /// Unmaps a page everywhere, writes it to its slot if that is new, and frees its frame.

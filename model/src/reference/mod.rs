@@ -10,6 +10,7 @@
 //! `os.prefault`.
 
 mod access;
+mod advice;
 mod areas;
 mod caches;
 mod counts;

@@ -129,9 +129,14 @@ impl Maker<'_> {
                 Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous }
             }
             9..11 => Event::Munmap { addr, length },
-            11..14 => Event::Mprotect { addr, length, protection: self.protection() },
-            14 => {
-                let advice = self.dice.pick(&[Advice::DontNeed, Advice::DontNeed, Advice::Normal]);
+            11..13 => Event::Mprotect { addr, length, protection: self.protection() },
+            13..15 => {
+                let advice = self.dice.pick(&[
+                    Advice::DontNeed,
+                    Advice::Free,
+                    Advice::WillNeed,
+                    Advice::Normal,
+                ]);
                 Event::Madvise { addr, length, advice }
             }
             15 => Event::Brk { end: addr },
