@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use super::checker::Issued;
 use super::constraint::{self, Command};
+use super::queue::{Candidate, Queue};
 use super::settings::{Clocks, Organisation};
 use super::state::{State, Target};
 use super::{BURST_CLOCKS, RequestId};
@@ -55,8 +56,8 @@ struct Plan {
     command: Command,
     target: Target,
     row: u32,
-    /// The request's place in the list that is being served; `None` for a refresh.
-    request: Option<usize>,
+    /// As [`Candidate::order`]; 0 where it is a step towards a refresh.
+    order: u64,
 }
 
 /// A channel with its own command and data bus.
@@ -68,16 +69,14 @@ pub(super) struct Channel {
     read_clocks: u64,
     /// In order of arrival; the first ones move into the queue when it has room.
     waiting: VecDeque<Request>,
-    reads: Vec<Request>,
-    writes: Vec<Request>,
+    reads: Queue,
+    writes: Queue,
     capacity: usize,
     draining: bool,
     plan: Option<Plan>,
-    /// For each bank the number of the last plan that saw a request for its open row, and for another.
-    seen: Vec<(u64, u64)>,
-    plans: u64,
     /// Clocks between refreshes; `None` without refresh.
     refresh_interval: Option<u64>,
+    /// When each rank's next one is; never without refresh.
     refresh_due: Vec<u64>,
     pub counts: Counts,
     pub log: Option<Vec<Issued>>,
@@ -99,16 +98,16 @@ impl Channel {
             state: State::new(&organisation, constraint::ddr4(t)),
             read_clocks: t.cl + BURST_CLOCKS,
             waiting: VecDeque::new(),
-            reads: Vec::with_capacity(queue as usize),
-            writes: Vec::with_capacity(queue as usize),
+            reads: Queue::new(Command::Read, banks),
+            writes: Queue::new(Command::Write, banks),
             capacity: queue as usize,
             draining: false,
             plan: None,
-            seen: vec![(0, 0); banks as usize],
-            plans: 0,
             refresh_interval: refresh.then_some(t.refi),
             // Ranks take turns, so that they are not all away at once.
-            refresh_due: (0..ranks).map(|rank| t.refi + t.refi * rank / ranks).collect(),
+            refresh_due: (0..ranks)
+                .map(|rank| if refresh { t.refi + t.refi * rank / ranks } else { u64::MAX })
+                .collect(),
             counts: Counts::default(),
             log: None,
             organisation,
@@ -155,6 +154,8 @@ impl Channel {
             Some(plan) if plan.clock <= admission => {
                 let completion = self.execute(plan);
                 self.plan();
+                #[cfg(test)]
+                self.check_plan();
                 completion
             }
             _ => {
@@ -167,33 +168,34 @@ impl Channel {
     fn admit(&mut self, clock: u64) {
         let Some(request) = self.waiting.pop_front() else { return };
         let served_writes = self.serves_writes();
+        let open = self.state.row(request.target.bank);
         let list = if request.write { &mut self.writes } else { &mut self.reads };
-        list.push(request);
-        let (index, first) = (list.len() - 1, list.len() == 1);
+        let candidate = list.push(request, open);
+        let first = list.len() == 1;
         // A request in the queue is seen one clock later.
         self.state.wait(clock + 1);
         self.choose_direction();
         if first || self.serves_writes() != served_writes {
             self.plan();
-        } else if request.write == served_writes {
-            self.amend(index, &request);
+        } else if request.write == served_writes
+            && let Some(candidate) = candidate
+        {
+            self.amend(candidate);
         }
+        #[cfg(test)]
+        self.check_plan();
     }
 
-    /// Brings the plan up to date with one more request in the list that is being served, the youngest.
-    fn amend(&mut self, index: usize, request: &Request) {
-        let bank = request.target.bank;
-        let seen = &mut self.seen[bank as usize];
-        match self.state.row(bank) {
-            // It may keep open a row that was about to be closed, or issue before another's activation.
-            Some(row) if row == request.row && seen.0 != self.plans => self.plan(),
-            Some(row) if row == request.row => {}
-            _ if seen.0 == self.plans || seen.1 == self.plans => {}
-            open => {
-                seen.1 = self.plans;
-                let command = if open.is_some() { Command::Precharge } else { Command::Activate };
-                self.propose(command, index, request);
-            }
+    /// Brings the plan up to date with a new candidate in the list that is being served.
+    fn amend(&mut self, candidate: Candidate) {
+        // It may keep open the row that was about to be closed.
+        if self.plan.is_some_and(|plan| plan.order > 0 && plan.target == candidate.target) {
+            return self.plan();
+        }
+        if let Some(plan) = self.propose(&candidate)
+            && self.plan.is_none_or(|other| (plan.clock, plan.order) < (other.clock, other.order))
+        {
+            self.plan = Some(plan);
         }
     }
 
@@ -202,27 +204,36 @@ impl Channel {
     }
 
     fn execute(&mut self, plan: Plan) -> Option<Completion> {
-        let Plan { clock, command, target, row, request } = plan;
-        self.issue(command, target, row, clock);
+        let Plan { clock, command, target, row, order } = plan;
         let list = if self.serves_writes() { &mut self.writes } else { &mut self.reads };
-        let index = request?;
-        let served = &mut list[index]; // `plan` found it there, and the list has not changed since.
-        if !std::mem::replace(&mut served.started, true) {
+        let request = if order > 0 { list.chosen(target.bank) } else { None };
+        let Some(request) = request else {
+            self.issue(command, target, row, clock);
+            return None;
+        };
+        if !std::mem::replace(&mut request.started, true) {
             match command {
                 Command::Activate => self.counts.row_misses += 1,
                 Command::Precharge => self.counts.row_conflicts += 1,
                 _ => self.counts.row_hits += 1,
             }
         }
-        if !matches!(command, Command::Read | Command::Write) {
-            return None;
+        let Request { id, arrival, write, .. } = *request;
+        let column = matches!(command, Command::Read | Command::Write);
+        if column {
+            list.remove(target.bank, Some(row));
         }
-        let Request { id, arrival, write, .. } = list.remove(index);
-        (!write).then_some(Completion { id, arrival, done: clock + self.read_clocks })
+        self.issue(command, target, row, clock);
+        (column && !write).then_some(Completion { id, arrival, done: clock + self.read_clocks })
     }
 
     fn issue(&mut self, command: Command, target: Target, row: u32, clock: u64) {
         self.state.issue(command, target, row, clock);
+        if matches!(command, Command::Activate | Command::Precharge) {
+            let open = self.state.row(target.bank);
+            self.reads.choose(target.bank, open);
+            self.writes.choose(target.bank, open);
+        }
         match (command, self.refresh_interval) {
             (Command::Activate, _) => self.counts.activates += 1,
             (Command::Refresh, Some(interval)) => {
@@ -263,70 +274,19 @@ impl Channel {
             return;
         }
         self.choose_direction();
-        self.plans += 1;
-        // Taken out for the time of planning, since that changes the rest of the channel.
-        let writes = self.serves_writes();
-        let list = std::mem::take(if writes { &mut self.writes } else { &mut self.reads });
-        if self.plan_columns(&list) {
-            self.plan_rows(&list);
-        }
-        *(if writes { &mut self.writes } else { &mut self.reads }) = list;
+        let list = if self.serves_writes() { &self.writes } else { &self.reads };
+        let plans = list.candidates().iter().filter_map(|candidate| self.propose(candidate));
+        self.plan = plans.min_by_key(|plan| (plan.clock, plan.order));
         self.plan_refreshes();
     }
 
-    /// Makes `command` for a request the plan if it can issue before it and before the next refresh.
-    fn propose(&mut self, command: Command, index: usize, request: &Request) {
-        let clock = self.state.earliest(command, request.target);
-        let refreshed = self.refresh_interval.is_some()
-            && clock >= self.refresh_due[request.target.rank as usize];
-        if refreshed || self.plan.is_some_and(|plan| plan.clock <= clock) {
-            return;
-        }
-        let Request { target, row, .. } = *request;
-        self.plan = Some(Plan { clock, command, target, row, request: Some(index) });
-    }
-
-    /// Whether the plan issues as soon as the bus is free, so that no other can come before it.
-    fn at_once(&self) -> bool {
-        self.plan.is_some_and(|plan| plan.clock == self.state.bus())
-    }
-
-    /// Plans among the requests whose row is open; says whether there are others.
-    fn plan_columns(&mut self, list: &[Request]) -> bool {
-        let mut others = false;
-        for (index, request) in list.iter().enumerate() {
-            let bank = request.target.bank;
-            if self.state.row(bank) != Some(request.row) {
-                others = true;
-            } else if self.at_once() {
-                return false;
-            } else if self.seen[bank as usize].0 != self.plans {
-                // Younger requests for the same row can issue no earlier.
-                self.seen[bank as usize].0 = self.plans;
-                let command = if request.write { Command::Write } else { Command::Read };
-                self.propose(command, index, request);
-            }
-        }
-        others
-    }
-
-    /// Plans among the requests whose row is not open.
-    fn plan_rows(&mut self, list: &[Request]) {
-        for (index, request) in list.iter().enumerate() {
-            if self.at_once() {
-                return;
-            }
-            let seen = &mut self.seen[request.target.bank as usize];
-            if seen.0 == self.plans || seen.1 == self.plans {
-                continue;
-            }
-            seen.1 = self.plans;
-            let command = match self.state.row(request.target.bank) {
-                Some(_) => Command::Precharge,
-                None => Command::Activate,
-            };
-            self.propose(command, index, request);
-        }
+    /// What a candidate comes to, if it can issue before the next refresh.
+    #[inline]
+    fn propose(&self, candidate: &Candidate) -> Option<Plan> {
+        let Candidate { target, row, command, order, .. } = *candidate;
+        let clock = self.state.earliest(command, target);
+        let refreshed = clock >= self.refresh_due[target.rank as usize];
+        (!refreshed).then_some(Plan { clock, command, target, row, order })
     }
 
     /// The next command towards the next refresh of a rank.
@@ -337,7 +297,7 @@ impl Channel {
         let target = Target { rank, group: bank / self.organisation.banks, bank };
         let legal = self.state.earliest(command, target);
         let clock = legal.max(self.refresh_due[rank as usize]);
-        Plan { clock, command, target, row: 0, request: None }
+        Plan { clock, command, target, row: 0, order: 0 }
     }
 
     fn plan_refreshes(&mut self) {
@@ -378,6 +338,63 @@ impl Channel {
             }
             self.counts.refreshes += missed;
             self.refresh_due[rank as usize] += missed * interval;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Channel {
+        /// Compares the plan with one that looks at every request.
+        pub(super) fn check_plan(&self) {
+            let searched = self.search();
+            let name = |plan: Plan| (plan.clock, plan.command, plan.target, plan.row);
+            assert_eq!(self.plan.map(name), searched.map(name));
+        }
+
+        fn search(&self) -> Option<Plan> {
+            if self.idle() {
+                return None;
+            }
+            let list = if self.serves_writes() { &self.writes } else { &self.reads };
+            let mut requests: Vec<_> = list.requests().copied().collect();
+            requests.sort_by_key(|(age, _)| *age);
+            let mut best: Option<((u64, bool, u64), Plan)> = None;
+            for (age, request) in &requests {
+                let Request { target, row, write, .. } = *request;
+                let open = self.state.row(target.bank);
+                let hits = |other: &&(u64, Request)| {
+                    other.1.target.bank == target.bank && Some(other.1.row) == open
+                };
+                let command = match open {
+                    Some(open) if open == row && write => Command::Write,
+                    Some(open) if open == row => Command::Read,
+                    _ if requests.iter().any(|other| hits(&other)) => continue,
+                    Some(_) => Command::Precharge,
+                    None => Command::Activate,
+                };
+                let clock = self.state.earliest(command, target);
+                let due = self.refresh_due[target.rank as usize];
+                let row_command = matches!(command, Command::Activate | Command::Precharge);
+                let key = (clock, row_command, *age);
+                if (self.refresh_interval.is_none() || clock < due)
+                    && best.is_none_or(|(other, _)| key < other)
+                {
+                    best = Some((key, Plan { clock, command, target, row, order: *age }));
+                }
+            }
+            let mut plan = best.map(|(_, plan)| plan);
+            for rank in 0..self.organisation.ranks {
+                if self.refresh_interval.is_some() {
+                    let step = self.refresh_step(rank);
+                    if plan.is_none_or(|plan| step.clock <= plan.clock) {
+                        plan = Some(step);
+                    }
+                }
+            }
+            plan
         }
     }
 }

@@ -14,6 +14,7 @@ mod channel;
 pub mod checker;
 mod constraint;
 mod mapping;
+mod queue;
 pub mod settings;
 mod standard;
 mod state;

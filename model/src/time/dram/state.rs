@@ -40,6 +40,7 @@ pub(super) struct State {
 impl State {
     /// All rows closed and every command legal from clock 0.
     pub fn new(organisation: &Organisation, mut rules: Vec<Constraint>) -> Self {
+        rules.retain(|rule| rule.scope != Scope::OtherRanks || organisation.ranks > 1);
         rules.sort_by_key(|rule| rule.before as usize);
         let first_rule = std::array::from_fn(|command| {
             rules.partition_point(|rule| (rule.before as usize) < command)
@@ -62,6 +63,7 @@ impl State {
     }
 
     /// The open row of a bank.
+    #[inline]
     pub fn row(&self, bank: u32) -> Option<u32> {
         Some(self.rows[bank as usize]).filter(|&row| row != CLOSED)
     }
@@ -87,6 +89,7 @@ impl State {
     }
 
     /// The first clock at which `command` may go to a bank, or a refresh to its rank.
+    #[inline]
     pub fn earliest(&self, command: Command, target: Target) -> u64 {
         let command = command as usize;
         self.banks[target.bank as usize][command]
