@@ -28,6 +28,9 @@ impl Default for HeatSample {
 impl HeatSample {
     /// Takes what is due of `batch`.
     pub fn observe(&mut self, batch: &Batch) {
+        if !batch.kind.contains(&AccessKind::Fetch) {
+            return self.observe_data(&batch.addr);
+        }
         for (&addr, &kind) in batch.addr.iter().zip(&batch.kind) {
             if kind == AccessKind::Fetch {
                 continue;
@@ -37,6 +40,18 @@ impl HeatSample {
             }
             self.accesses += 1;
         }
+    }
+
+    /// [`Self::observe`] where all are data accesses: goes from sample to sample.
+    fn observe_data(&mut self, addresses: &[u64]) {
+        let start = self.accesses;
+        let mut next = start.next_multiple_of(self.stride);
+        while let Some(addr) = usize::try_from(next - start).ok().and_then(|due| addresses.get(due))
+        {
+            self.take(addr >> 12);
+            next += self.stride;
+        }
+        self.accesses = start + addresses.len() as u64;
     }
 
     fn take(&mut self, page: u64) {
