@@ -109,6 +109,15 @@ impl CacheHierarchy {
         hit
     }
 
+    /// Counts a demand access that hits the line that was used last in the first level of `stream`.
+    #[inline]
+    pub fn count_hit(&mut self, stream: Stream) {
+        if let Some(first) = self.chains[stream as usize].first() {
+            // Indices in a chain are those of levels.
+            self.levels[usize::from(*first)].counters.hits += 1;
+        }
+    }
+
     /// A demand access of the program to the line of `addr`: the cache that had it, as its index in the
     /// configuration's list, or [`MEMORY`]. Dirty lines that memory receives are appended to `memory`.
     pub fn access(

@@ -1,10 +1,11 @@
 //! One access: its parts, what each part meets, and whether the time half hears of it.
 
-use tracegen::record::{Access, AccessKind};
+use tracegen::record::{Access, AccessKind, ProcessId};
 
 use super::emitter::Draft;
 use super::lane::Origin;
 use super::recent::Met;
+use super::repeat::Repeat;
 use super::translate::{Request, Translated};
 use super::{SimulationError, Simulator};
 use crate::address::VirtAddr;
@@ -23,6 +24,35 @@ struct Part {
     known: bool,
     /// The line's number.
     line: u64,
+}
+
+/// Where a part of an access has been found.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The physical line.
+    line: u64,
+    /// What identifies the page among recent walks.
+    page: u64,
+    /// As [`crate::outcome::Outcome::tlb`].
+    tlb: u8,
+}
+
+/// What an access asks for, from its first byte on.
+fn request(access: &Access, process: ProcessId, ancestor: Origin) -> Request {
+    Request {
+        process,
+        kind: access.kind,
+        addr: VirtAddr(access.addr),
+        next_use: None,
+        site: access.site,
+        ancestor: ancestor.outcome,
+        chain: ancestor.chain,
+    }
+}
+
+/// Where the value of a first-level hit comes from whose address comes from `ancestor`.
+fn after(ancestor: Origin) -> Origin {
+    Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) }
 }
 
 impl Simulator {
@@ -44,47 +74,63 @@ impl Simulator {
         if access.kind == AccessKind::Fetch && !self.simulates_fetches {
             return Ok(());
         }
-        self.run_process(self.lanes[lane].process);
-
+        let process = self.lanes[lane].process;
         let now = self.cpu.emitter.instructions();
         let origin = self.lanes[lane].origin(access.dep, now);
-        let value = self.parts(lane, access, origin, uses, out)?;
+        let shift = self.part_shift(Stream::Data);
+        let value = match self.repeat {
+            Some(repeat) if repeat.covers(access, process, shift) => {
+                self.again(access, origin.unwrap_or_default(), repeat, out)
+            }
+            _ => {
+                self.run_process(process);
+                self.parts(process, access, origin.unwrap_or_default(), uses, out)?
+            }
+        };
         if access.kind == AccessKind::Load {
             self.lanes[lane].produced(value, now);
         }
         Ok(())
     }
 
+    /// An access that hits what the latest one did; returns where its value comes from.
+    #[inline]
+    fn again(
+        &mut self,
+        access: &Access,
+        ancestor: Origin,
+        repeat: Repeat,
+        out: &mut Outcomes,
+    ) -> Origin {
+        let request = request(access, repeat.process, ancestor);
+        self.cpu.tlbs.count_hit(repeat.tlb);
+        self.cpu.caches.count_hit(Stream::Data);
+        let place = Place { line: repeat.line, page: repeat.page, tlb: repeat.tlb };
+        let served = self.first_cache(Stream::Data);
+        self.settle(&request, place, served, true, out).unwrap_or(after(ancestor))
+    }
+
     /// Makes the access part by part, and returns where its value comes from.
     fn parts(
         &mut self,
-        lane: usize,
+        process: ProcessId,
         access: &Access,
-        origin: Option<Origin>,
+        ancestor: Origin,
         uses: &[u64],
         out: &mut Outcomes,
     ) -> Result<Origin, SimulationError> {
         let mut uses = uses.iter();
-        let ancestor = origin.unwrap_or_default();
-        let mut request = Request {
-            process: self.lanes[lane].process,
-            kind: access.kind,
-            addr: VirtAddr(access.addr),
-            next_use: None,
-            site: access.site,
-            ancestor: ancestor.outcome,
-            chain: ancestor.chain,
-        };
+        let mut request = request(access, process, ancestor);
         let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
         let one = self.crossing == LineCrossing::Ignore;
         // The value of an access in several parts is there when its last reported part is.
-        let mut value =
-            Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) };
+        let mut value = after(ancestor);
         let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
         let shift = self.part_shift(request.stream());
         let mut at = access.addr;
         loop {
             request.addr = VirtAddr(at);
+            self.repeat = None;
             let this_page = at >> self.base_page.0;
             let translated = match page {
                 Some((known, translated)) if known == this_page => {
@@ -132,14 +178,40 @@ impl Simulator {
         let stream = request.stream();
         let first = self.first_cache(stream);
         let served = if known { first } else { self.reference(request, translated) };
-        let now = self.cpu.emitter.instructions();
         let plain = served == first && served != MEMORY && self.cpu.emitter.references.is_empty();
         // A part on a page that a part before it has translated needs no look-up of its own.
         let tlb = if fresh { translated.tlb } else { self.first_tlb(stream) };
         let plain = plain && (tlb == self.first_tlb(stream) || tlb == UNTRANSLATED);
+        if plain && fresh && !known && stream == Stream::Data {
+            self.repeat = Some(Repeat {
+                process: request.process,
+                stored: request.write(),
+                tlb,
+                part: request.addr.0 >> self.part_shift(stream),
+                page: translated.page,
+                line,
+            });
+        }
+        let place = Place { line, page: translated.page, tlb };
+        self.settle(request, place, served, plain, out)
+    }
 
+    /// Reports a part that has found its line at `served`, unless it is a `plain` hit that may go
+    /// unreported. Returns as [`Self::part`].
+    #[inline]
+    fn settle(
+        &mut self,
+        request: &Request,
+        place: Place,
+        served: u8,
+        plain: bool,
+        out: &mut Outcomes,
+    ) -> Option<Origin> {
+        let Place { line, page, tlb } = place;
+        let first = self.first_cache(request.stream());
+        let now = self.cpu.emitter.instructions();
         let line_fill = if served == first { self.cpu.fills.find(line, now) } else { None };
-        let page_fill = self.cpu.walks.find(translated.page, now);
+        let page_fill = self.cpu.walks.find(page, now);
         if plain && let Some(value) = self.unreported(request, line_fill, page_fill) {
             return value;
         }
@@ -164,7 +236,7 @@ impl Simulator {
             self.cpu.fills.filled(line, now, number, blocking);
         }
         if tlb == WALKED {
-            self.cpu.walks.filled(translated.page, now, number, blocking);
+            self.cpu.walks.filled(page, now, number, blocking);
         }
         Some(Origin { outcome: number, chain: 0 })
     }

@@ -41,6 +41,7 @@ impl Simulator {
         event: &Event,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
+        self.repeat = None;
         let lane = self.lane(cpu)?;
         if let Event::Switch { process } = event {
             if self.lanes[lane].process != *process {

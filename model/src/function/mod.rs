@@ -15,6 +15,7 @@ pub mod inspect;
 mod lane;
 mod preload;
 mod recent;
+mod repeat;
 mod translate;
 
 use tracegen::batch::{Aside, Batch};
@@ -35,6 +36,7 @@ use counters::{AccessCounters, WalkCounters};
 use emitter::{Draft, Emitter};
 use lane::Lane;
 use recent::RecentFills;
+use repeat::Repeat;
 
 /// The most CPUs that a trace may have.
 pub const MAX_TRACE_CPUS: usize = 1024;
@@ -109,6 +111,8 @@ pub struct Simulator {
     walks: WalkCounters,
     steps: Steps,
     effects: Effects,
+    /// What the latest access was a plain hit on, unless something has happened since.
+    repeat: Option<Repeat>,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
 }
@@ -170,6 +174,7 @@ impl Simulator {
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
+            repeat: None,
             contents: Vec::new(),
         };
         if let Some(state) = &config.state {

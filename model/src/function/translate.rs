@@ -158,7 +158,9 @@ impl Simulator {
 
     /// A walk has found the page: its entry is marked and goes into the TLBs, and reclaim sees a touch.
     fn fill(&mut self, request: &Request, addr: VirtAddr, leaf: Leaf) -> Translated {
-        if self.os.mark(request.process, addr, request.write()) {
+        // Bits that are set need no second walk to set them.
+        let marked = leaf.accessed && (leaf.dirty || !request.write());
+        if !marked && self.os.mark(request.process, addr, request.write()) {
             self.walks.accessed_writes += 1;
             self.cpu.table_write(leaf.entry);
         }

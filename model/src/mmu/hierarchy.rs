@@ -123,6 +123,15 @@ impl TlbHierarchy {
         None
     }
 
+    /// Counts a hit on the entry that was used last in the TLB at index `tlb` of the configuration's
+    /// list, where there is one: it is the latest already.
+    #[inline]
+    pub fn count_hit(&mut self, tlb: u8) {
+        if let Some(tlb) = self.tlbs.get_mut(usize::from(tlb)) {
+            tlb.count_hit();
+        }
+    }
+
     /// Counts an access to a page of `size` that no TLB had, once for all its walks.
     pub fn count_miss(&mut self, stream: Stream, size: PageShift) {
         let Self { tlbs, chains } = self;

@@ -137,6 +137,12 @@ impl Tlb {
         Some(found)
     }
 
+    /// Counts a look-up that found the entry that was used last.
+    #[inline]
+    pub fn count_hit(&mut self) {
+        self.counters.hits += 1;
+    }
+
     /// Counts a look-up that found nothing.
     #[inline]
     pub fn count_miss(&mut self) {

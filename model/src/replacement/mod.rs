@@ -55,7 +55,7 @@ pub trait Replacement: Sized {
     /// [`check`](Self::check) accept the settings.
     fn new(settings: &Self::Settings, shape: Shape, seed: u64) -> Self;
 
-    /// A look-up found `way`.
+    /// A look-up found `way`. Doing so again at once changes nothing: callers leave it out.
     fn touch(&mut self, set: usize, way: usize);
 
     /// `way` has been filled.

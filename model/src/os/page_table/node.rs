@@ -11,6 +11,8 @@ pub const FANOUT: u32 = 512;
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     present: [u64; 8],
+    /// While packed: entries before each word of the bitmap, at most [`DENSE`].
+    before: [u8; 8],
     entries: Vec<u64>,
     count: u16,
 }
@@ -22,8 +24,8 @@ impl Node {
 
     fn rank(&self, index: u32) -> usize {
         let (word, bit) = ((index / 64) as usize & 7, index % 64);
-        let before: u32 = self.present[..word].iter().map(|bits| bits.count_ones()).sum();
-        (before + (self.present[word] & ((1 << bit) - 1)).count_ones()) as usize
+        let within = (self.present[word] & ((1 << bit) - 1)).count_ones();
+        usize::from(self.before[word]) + within as usize
     }
 
     fn contains(&self, index: u32) -> bool {
@@ -79,6 +81,7 @@ impl Node {
                 self.entries.reserve_exact(more);
             }
             self.entries.insert(rank, value);
+            self.before[(index / 64) as usize + 1..].iter_mut().for_each(|count| *count += 1);
         }
         self.present[(index / 64) as usize] |= 1 << (index % 64);
         self.count += 1;
@@ -90,6 +93,7 @@ impl Node {
         } else {
             let rank = self.rank(index);
             self.entries.remove(rank);
+            self.before[(index / 64) as usize + 1..].iter_mut().for_each(|count| *count -= 1);
         }
         self.present[(index / 64) as usize] &= !(1 << (index % 64));
         self.count -= 1;
