@@ -274,12 +274,10 @@ impl Simulator {
         self.accesses.report(instructions, out);
         self.cpu.tlbs.report(out, instructions);
         self.cpu.caches.report(out, instructions);
-        if self.translates {
-            let names = self.cpu.caches.levels().iter().map(|level| level.name());
-            self.walks.report(names, out);
-            self.cpu.pwc.report(out);
-            self.os.report(out);
-        }
+        let names = self.cpu.caches.levels().iter().map(|level| level.name());
+        self.walks.report(names, out);
+        self.cpu.pwc.report(out);
+        self.os.report(out);
         self.cpu.predictor.report(out);
     }
 

@@ -180,8 +180,8 @@ impl Reference {
         if self.translates {
             let per_walk = counts.get("walker.references") / counts.get("walker.walks");
             counts.set("walker.references_per_walk", per_walk);
-            self.memory.report(&mut counts);
         }
+        self.memory.report(&mut counts);
         counts.names().map(|name| (name.to_owned(), counts.get(name))).collect()
     }
 
