@@ -126,7 +126,11 @@ impl Channel {
         self.waiting.insert(place, request);
         if was_idle {
             self.catch_up(settled);
-            self.plan();
+            // The request enters the empty queue before any refresh is due, or else after it.
+            let entry = self.admission().unwrap_or(u64::MAX);
+            if self.refresh_due.iter().any(|due| *due <= entry) {
+                self.plan();
+            }
         }
     }
 
