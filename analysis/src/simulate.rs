@@ -177,16 +177,13 @@ fn prefault(
     }
     let mut intake = Intake::new(spec.open(seed, options.threads > 1)?, options);
     let mut batch = Batch::new();
-    // A machine whose memory is full drops out, and waits for the others at its start.
-    let mut full: Vec<bool> = vec![false; open.len()];
-    while !full.iter().all(|full| *full) && intake.fill(&mut batch)? {
-        for (simulator, full) in open.iter_mut().zip(&mut full).filter(|(_, full)| !**full) {
-            let mapped = simulator.prefault(&batch);
-            *full = !mapped.map_err(|error| Error::Simulation(error.to_string()))?;
+    let refused = |error: model::function::SimulationError| Error::Simulation(error.to_string());
+    while intake.fill(&mut batch)? {
+        for simulator in &mut open {
+            simulator.prefault(&batch).map_err(refused)?;
         }
     }
-    open.into_iter().for_each(Simulator::prefaulted);
-    Ok(())
+    open.into_iter().try_for_each(|simulator| simulator.prefaulted().map_err(refused))
 }
 
 fn measure(function: &Simulator, time: &Timing, summary: &TraceSummary) -> Measured {

@@ -61,7 +61,7 @@ fn machine() -> (Config, Simulator) {
         pages.push_access(Access { addr, size: 8, ..Access::default() });
     }
     simulator.prefault(&pages).expect("the pages fit");
-    simulator.prefaulted();
+    simulator.prefaulted().expect("memory holds the footprint");
     (config, simulator)
 }
 

@@ -18,8 +18,10 @@ mod recent;
 mod repeat;
 mod translate;
 
+use std::collections::HashSet;
+
 use tracegen::batch::{Aside, Batch};
-use tracegen::record::{AccessKind, CpuId, Event};
+use tracegen::record::{AccessKind, CpuId, Event, ProcessId};
 
 use crate::address::{Asid, PageShift, Vpn};
 use crate::cache::CacheHierarchy;
@@ -113,6 +115,8 @@ pub struct Simulator {
     effects: Effects,
     /// What the latest access was a plain hit on, unless something has happened since.
     repeat: Option<Repeat>,
+    /// Pages to map before the trace starts.
+    noted: HashSet<(ProcessId, u64)>,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
 }
@@ -175,6 +179,7 @@ impl Simulator {
             steps: Steps::default(),
             effects: Effects::default(),
             repeat: None,
+            noted: HashSet::new(),
             contents: Vec::new(),
         };
         if let Some(state) = &config.state {
@@ -221,12 +226,11 @@ impl Simulator {
         }
     }
 
-    /// Maps the pages that `batch` touches, before the trace starts (`os.prefault = "accessed"`). Returns
-    /// false once memory is full and nothing more can be mapped.
+    /// Notes the pages that `batch` touches, for [`Self::prefaulted`].
     ///
     /// # Errors
-    /// Not even the page tables fit.
-    pub fn prefault(&mut self, batch: &Batch) -> Result<bool, SimulationError> {
+    /// The trace has too many CPUs.
+    pub fn prefault(&mut self, batch: &Batch) -> Result<(), SimulationError> {
         let mut asides = batch.asides.iter().peekable();
         for index in 0..batch.accesses() {
             while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
@@ -236,22 +240,30 @@ impl Simulator {
                 continue;
             }
             let lane = self.lane(batch.cpu[index])?;
-            let pages =
-                tracegen::next_use::pages(batch.addr[index], batch.size[index], self.base_page.0);
-            for page in pages {
-                let addr = self.base_page.start_of(Vpn(page));
-                if !self.os.prefault(self.lanes[lane].process, addr)? {
-                    return Ok(false);
-                }
+            let process = self.lanes[lane].process;
+            let (addr, size) = (batch.addr[index], batch.size[index]);
+            for page in tracegen::next_use::pages(addr, size, self.base_page.0) {
+                self.noted.insert((process, page));
             }
         }
-        asides.try_for_each(|(_, aside)| self.prefault_switch(aside))?;
-        Ok(true)
+        asides.try_for_each(|(_, aside)| self.prefault_switch(aside))
     }
 
-    /// The pages of the whole trace have been mapped: it starts now.
-    pub fn prefaulted(&mut self) {
+    /// The whole trace has been noted: maps its pages in the order of their addresses, as a program
+    /// initialises its memory, until memory is full (`os.prefault = "accessed"`). The trace starts now.
+    ///
+    /// # Errors
+    /// Not even the page tables fit.
+    pub fn prefaulted(&mut self) -> Result<(), SimulationError> {
+        let mut noted: Vec<_> = std::mem::take(&mut self.noted).into_iter().collect();
+        noted.sort_unstable();
+        for (process, page) in noted {
+            if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {
+                break;
+            }
+        }
         self.lanes.clear();
+        Ok(())
     }
 
     fn prefault_switch(&mut self, aside: &Aside) -> Result<(), SimulationError> {

@@ -213,8 +213,8 @@ fn prefaulted_pages_survive_the_mappings_that_the_trace_repeats() {
         batch.push_access(load(0x10000 + (page << 12)));
         batch.push_access(load(0x40000 + (page << 12)));
     }
-    assert!(simulator.prefault(&batch).unwrap());
-    simulator.prefaulted();
+    simulator.prefault(&batch).unwrap();
+    simulator.prefaulted().unwrap();
     simulator.process(&batch, &mut out).unwrap();
     assert_eq!(count(&simulator, "os.faults.total"), 0);
     assert_eq!(count(&simulator, "os.pages.resident"), 8);
