@@ -36,7 +36,10 @@ fn uniform() -> Addresses {
     Box::new(move || random.random_range(0..SPAN) & !7)
 }
 
-const STREAMS: [(&str, fn() -> Addresses); 2] = [("sequential", sequential), ("uniform", uniform)];
+/// A stream's name and what makes it.
+type Stream = (&'static str, fn() -> Addresses);
+
+const STREAMS: [Stream; 2] = [("sequential", sequential), ("uniform", uniform)];
 
 fn batches(addresses: &mut Addresses) -> Vec<Batch> {
     let batch = |_| {
