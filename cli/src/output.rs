@@ -42,8 +42,13 @@ pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// Says on stderr what went wrong, with its causes, in one message.
+/// Says on stderr what went wrong, with its causes, in one message. A reader that has gone away is no
+/// error: it has seen what it wanted.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if io.into_iter().any(|cause| cause.kind() == ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     let mut message = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // An error that already ends with its cause is not followed by it again.

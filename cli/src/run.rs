@@ -7,6 +7,7 @@ use analysis::measured::RunResult;
 use analysis::simulate::{RunOptions, simulate};
 use analysis::study::outputs;
 use analysis::trace::TraceSpec;
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use tracegen::formats::Input;
 
@@ -97,6 +98,10 @@ impl Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.machine.load()?;
     let spec = args.spec()?;
+    if let Some(folder) = &args.output {
+        // Better said now than after the simulation.
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
     let progress = RunProgress::new();
     let options = RunOptions {
         jobs: usize::from(args.jobs),
@@ -114,6 +119,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     print(args, &result)?;
+    if let Some(note) = summary::zero_page_note(&result.measured) {
+        eprintln!("{note}");
+    }
     if let Some(folder) = &args.output {
         outputs::write_run(folder, &result)?;
         eprintln!("wrote {}", folder.join("report.html").display());

@@ -6,6 +6,18 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 /// Width of a full bar in characters.
 const BAR: f64 = 40.0;
 
+/// What to say where most pages were only read, so that they share the zero page and hit in the caches:
+/// the trace begins after its memory was written, which is easily overlooked.
+pub fn zero_page_note(measured: &Measured) -> Option<String> {
+    let zero = measured.real("os.faults.zero_page");
+    let anonymous = measured.real("os.faults.anonymous");
+    (zero > 100.0 && zero > anonymous).then(|| {
+        format!(
+            "note: {zero} first touches were reads, which share one zero page; where the trace begins after its memory was written, --set os.prefault=accessed maps it first"
+        )
+    })
+}
+
 /// The result of running on the machine called `machine`.
 pub fn text(machine: &str, measured: &Measured) -> String {
     let mut text = format!("{} on {machine}\n", measured.trace.name);

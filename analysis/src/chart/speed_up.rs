@@ -36,7 +36,9 @@ pub fn draw(view: &View) -> Result<Vec<Chart>, ChartError> {
             continue;
         };
         let is_base = view.baseline_of(point).is_some_and(|base| base.keys == point.keys);
-        let colour = if is_base { AXIS } else { PALETTE[usize::from(factor < 1.0) * 3] };
+        // What the label calls 1.00× is neither faster nor slower.
+        let equal = (factor - 1.0).abs() < 0.005;
+        let colour = if is_base || equal { AXIS } else { PALETTE[usize::from(factor < 1.0) * 3] };
         let end = scale.place(factor);
         canvas.rect(rows.left, y - thick / 2, end - rows.left, thick, colour)?;
         let label = if is_base { "baseline".to_owned() } else { format!("{factor:.2}×") };

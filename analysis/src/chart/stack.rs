@@ -5,7 +5,7 @@ use plotters::style::RGBColor;
 use super::canvas::{Anchor, Canvas};
 use super::rows::Rows;
 use super::scale::Scale;
-use super::style::{Head, INK, PAPER, colour};
+use super::style::{Head, INK, PAPER};
 use super::text::{number, width};
 use super::view::View;
 use super::{Chart, ChartError};
@@ -23,6 +23,8 @@ pub struct Stack<'a> {
     pub axis: &'a str,
     /// Names of the parts, the first one leftmost.
     pub parts: Vec<String>,
+    /// The colour of part `index`: the same in every chart of its kind.
+    pub colour: &'a dyn Fn(usize) -> RGBColor,
     /// The size of part `index` at a point.
     pub value: &'a dyn Fn(&Point, usize) -> f64,
 }
@@ -45,11 +47,8 @@ impl Stack<'_> {
         if parts.is_empty() {
             return Ok(None);
         }
-        let legend: Vec<(String, RGBColor)> = parts
-            .iter()
-            .enumerate()
-            .map(|(place, &part)| (self.parts[part].clone(), colour(place)))
-            .collect();
+        let legend: Vec<(String, RGBColor)> =
+            parts.iter().map(|&part| (self.parts[part].clone(), (self.colour)(part))).collect();
         let head = Head { title: &self.title, subtitle: &self.subtitle, legend: &legend };
         let rows = Rows::new(view, head.height() + 4, 64);
         let mut svg = String::new();
@@ -57,9 +56,10 @@ impl Stack<'_> {
         head.draw(&canvas)?;
         let scale = Scale::exact(largest, rows.left, rows.right);
         rows.draw(&canvas, &scale, self.axis)?;
+        let colours: Vec<RGBColor> = legend.iter().map(|(_, colour)| *colour).collect();
         for (point, y) in rows.iter() {
             let values: Vec<f64> = parts.iter().map(|&part| (self.value)(point, part)).collect();
-            bar(&canvas, &rows, &scale, y, &values)?;
+            bar(&canvas, &rows, &scale, y, &values, &colours)?;
             let label = (scale.place(total(point)) + 6, y);
             canvas.text(&number(total(point)), label, rows.font(), Anchor::Start, INK)?;
         }
@@ -74,19 +74,20 @@ fn bar(
     scale: &Scale,
     y: i32,
     values: &[f64],
+    colours: &[RGBColor],
 ) -> Result<(), ChartError> {
     let thick = rows.thickness();
     let mut sum = 0.0;
-    for (place, value) in values.iter().enumerate() {
+    for (value, &colour) in values.iter().zip(colours) {
         let (from, to) = (scale.place(sum), scale.place(sum + value));
         sum += value;
-        canvas.rect(from, y - thick / 2, to - from, thick, colour(place))?;
+        canvas.rect(from, y - thick / 2, to - from, thick, colour)?;
         if to - from > 3 {
             canvas.rect(to - 1, y - thick / 2, 1, thick, PAPER)?;
         }
         let label = number(*value);
         if rows.pitch >= 20 && to - from > width(&label, 11) + 10 {
-            let ink = readable_on(colour(place));
+            let ink = readable_on(colour);
             canvas.text(&label, ((from + to) / 2, y), 11, Anchor::Middle, ink)?;
         }
     }

@@ -45,9 +45,26 @@ pub struct View {
     pub heat: Vec<NamedHeat>,
 }
 
+/// The key of what runs, where a study has workloads and traces.
+const PROGRAM: &str = "program";
+
+/// Gives points of workloads and points of traces one key for what runs, so that they can be told apart.
+fn name_programs(points: &mut [Point]) {
+    let has = |path: &str| points.iter().any(|point| point.keys.iter().any(|key| key.0 == path));
+    if !(has("workload") && has("trace")) {
+        return;
+    }
+    for key in points.iter_mut().flat_map(|point| &mut point.keys) {
+        if key.0 == "workload" || key.0 == "trace" {
+            key.0 = PROGRAM.to_owned();
+        }
+    }
+}
+
 impl View {
     /// Sorts the points and finds out what varies.
     pub fn new(name: &str, mut points: Vec<Point>) -> Self {
+        name_programs(&mut points);
         points.sort_by(|a, b| compare_all(&a.keys, &b.keys));
         let mut varying: Vec<Varying> = Vec::new();
         for (path, value) in points.iter().flat_map(|point| &point.keys) {
@@ -96,7 +113,7 @@ impl View {
             .map(|key| (key, point.key(&key.path)))
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| match key.path.as_str() {
-                "workload" | "trace" => value.to_owned(),
+                "workload" | "trace" | PROGRAM => value.to_owned(),
                 "mmu.page_size" => format!("{value} pages"),
                 _ => format!("{} {value}", key.short),
             })

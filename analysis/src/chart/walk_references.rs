@@ -1,6 +1,7 @@
 //! Where page-table entries were found: the walker's reads by the cache that served them.
 
 use super::stack::Stack;
+use super::style::colour;
 use super::view::View;
 use super::{Chart, ChartError};
 
@@ -24,6 +25,7 @@ pub fn draw(view: &View) -> Result<Vec<Chart>, ChartError> {
         ),
         axis: "page-table reads per 1000 accesses",
         parts,
+        colour: &colour,
         value: &|point, part| {
             let reads = point.measured.real(&format!("walker.from.{}", names[part]));
             1000.0 * reads / point.measured.real("run.accesses").max(1.0)

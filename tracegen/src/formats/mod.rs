@@ -288,6 +288,14 @@ pub fn create(
     metadata: &Metadata,
 ) -> Result<Box<dyn Sink>, TraceError> {
     let refused = |message: String| TraceError::Format { path: path.to_owned(), message };
+    if let Some(suffix) = path.extension().and_then(|suffix| suffix.to_str())
+        && ["gz", "xz", "zst"].contains(&suffix.to_ascii_lowercase().as_str())
+    {
+        let message = format!(
+            "traces are read from .{suffix} files and not yet written to them; leave out .{suffix}"
+        );
+        return Err(refused(message));
+    }
     match format {
         Format::Champsim => return Err(refused("champsim is not written yet".to_owned())),
         Format::Drmemtrace | Format::Rep => {
