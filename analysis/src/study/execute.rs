@@ -1,5 +1,6 @@
 //! Computing a plan: passes over traces, spread over threads, each stored when it ends.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -123,18 +124,14 @@ fn missing(
 /// Packs points into passes: points of a group share a functional machine, machines of a trace share
 /// its decoding, as far as that leaves work for every thread.
 fn passes(plan: &Plan, missing: &[usize], jobs: usize) -> Vec<Pass> {
-    let mut machines: Vec<(usize, usize, Vec<usize>)> = Vec::new();
+    let mut machines: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     for &index in missing {
         let point = &plan.points[index];
-        match machines.iter_mut().find(|(_, group, _)| *group == point.group) {
-            Some((_, _, points)) => points.push(index),
-            None => machines.push((point.trace, point.group, vec![index])),
-        }
+        machines.entry((point.trace, point.group)).or_default().push(index);
     }
-    machines.sort_by_key(|(trace, group, _)| (*trace, *group));
     let size = machines.len().div_ceil(jobs.max(1)).clamp(1, MACHINES);
     let mut passes: Vec<Pass> = Vec::new();
-    for (trace, _, points) in machines {
+    for ((trace, _), points) in machines {
         match passes.last_mut() {
             Some(last) if last.trace == trace && last.machines.len() < size => {
                 last.machines.push(points);

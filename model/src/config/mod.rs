@@ -11,6 +11,7 @@ mod invalid;
 mod load;
 mod manual;
 mod merge;
+mod names;
 mod path;
 mod planned;
 mod resolve;

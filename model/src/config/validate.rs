@@ -6,38 +6,12 @@ use crate::mmu::settings::{Mmu, Tlb, Ways};
 use crate::os::settings::Memory;
 use crate::units::ByteSize;
 
-/// Names that statistics begin with, or that stand for something else.
-const RESERVED: [&str; 22] = [
-    "run",
-    "walker",
-    "pwc",
-    "dram",
-    "os",
-    "swap",
-    "cycles",
-    "cpu",
-    "ideal",
-    "base",
-    "branch",
-    "tlb",
-    "walk",
-    "memory",
-    "fault_minor",
-    "fault_major",
-    "kernel",
-    "prefetch",
-    "workload",
-    "trace",
-    "access",
-    "cache",
-];
-
 /// The most lines of a cache, or entries of a TLB, that are simulated.
 const LARGEST: u64 = 1 << 28;
 
-type Check = Result<(), InvalidSetting>;
+pub(super) type Check = Result<(), InvalidSetting>;
 
-fn fault(path: impl Into<String>, message: impl Into<String>) -> Check {
+pub(super) fn fault(path: impl Into<String>, message: impl Into<String>) -> Check {
     Err(InvalidSetting::new(path, message))
 }
 
@@ -60,38 +34,11 @@ impl Config {
         self.entry_level()?;
         self.memory()?;
         self.swap_size()?;
-        let timing = |error: crate::time::settings::InvalidSetting| {
-            InvalidSetting::new(error.key, error.problem)
-        };
-        self.dram.validate().map_err(timing)?;
+        self.dram.validate()?;
         match &self.state {
             Some(state) => state.validate(self),
             None => Ok(()),
         }
-    }
-
-    fn names(&self) -> Check {
-        let tlbs = self.mmu.tlb.iter().map(|tlb| ("mmu.tlb", &tlb.name));
-        let caches = self.cache.iter().map(|cache| ("cache", &cache.name));
-        let mut seen: Vec<&str> = Vec::new();
-        for (array, name) in tlbs.chain(caches) {
-            let path = format!("{array}.{name}.name");
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-            if name.is_empty() || !name.chars().all(plain) {
-                return fault(
-                    array,
-                    format!("the name `{name}` is not of letters, digits, - and _"),
-                );
-            }
-            if RESERVED.contains(&name.as_str()) {
-                return fault(path, format!("`{name}` means something else in the results"));
-            }
-            if seen.contains(&name.as_str()) {
-                return fault(path, format!("another TLB or cache is called `{name}` too"));
-            }
-            seen.push(name);
-        }
-        Ok(())
     }
 
     fn one_cache(&self, cache: &Cache) -> Check {
@@ -181,17 +128,15 @@ impl Config {
         let page = self.mmu.page_size;
         let most = match self.os.memory {
             Some(Memory::Bytes(bytes)) => {
-                let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
-                if bytes.0 > addressable {
-                    let (bits, most) = (self.mmu.pa_bits, ByteSize(addressable));
-                    let message =
-                        format!("{bits}-bit physical addresses reach {most}, not {bytes}");
-                    return fault("os.memory", message);
-                }
+                self.addressable(bytes)?;
                 self.mappable("os.memory", bytes)?;
                 bytes.0
             }
-            Some(Memory::Frames(frames)) => frames.saturating_mul(page.0),
+            Some(Memory::Frames(frames)) => {
+                let bytes = ByteSize(frames.saturating_mul(page.0));
+                self.addressable(bytes)?;
+                bytes.0
+            }
             None => u64::MAX,
         };
         let Some(limit) = self.os.limit else { return Ok(()) };
@@ -202,6 +147,16 @@ impl Config {
             );
         }
         self.mappable("os.limit", limit)
+    }
+
+    fn addressable(&self, bytes: ByteSize) -> Check {
+        let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+        if bytes.0 > addressable {
+            let (bits, most) = (self.mmu.pa_bits, ByteSize(addressable));
+            let message = format!("{bits}-bit physical addresses reach {most}, not {bytes}");
+            return fault("os.memory", message);
+        }
+        Ok(())
     }
 
     /// Whether a page can be mapped in `memory` at all: it needs a frame and one for each table.

@@ -12,7 +12,7 @@ pub struct AccessCounters {
     stores: u64,
     fetches: u64,
     prefetches: u64,
-    /// Accesses that a protection fault or a segmentation fault ended.
+    /// Accesses that a protection or segmentation fault ended, and prefetches of absent pages.
     pub skipped: u64,
 }
 
@@ -54,7 +54,7 @@ impl AccessCounters {
         out.count(
             "run.skipped",
             "accesses",
-            "accesses ended by a segmentation or protection fault",
+            "accesses that a protection or segmentation fault ended, and prefetches of pages that are not there",
             self.skipped,
         );
     }

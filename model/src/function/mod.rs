@@ -139,7 +139,9 @@ impl Simulator {
         let tlbs = TlbHierarchy::new(&config.mmu, &sizes, geometry.va_bits(), seed)?;
         let pwc = PagingStructureCaches::new(&config.mmu, &spans, geometry.va_bits(), seed)?;
         let page = config.mmu.enabled.then_some(base_page);
-        let bits = if config.mmu.enabled { config.mmu.pa_bits } else { 64 };
+        // Tables above memory need not lie below 2^pa_bits.
+        let narrow = config.mmu.enabled && !os.has_tables_above_memory();
+        let bits = if narrow { config.mmu.pa_bits } else { 64 };
         let entry_level = config.mmu.walker.entry_level.as_deref();
         let caches = CacheHierarchy::new(&config.cache, entry_level, page, bits, seed)?;
         let streams = [Stream::Data, Stream::Instruction];

@@ -51,12 +51,12 @@ impl Os {
         kind: AccessKind,
         effects: &mut Effects,
     ) -> Result<FaultKind, OsError> {
-        let before = (effects.major, effects.work.len());
+        let major_before = effects.major;
         effects.work.push(Work::Handler);
         effects.major = false;
         let found = self.classify(process, addr, kind, effects)?;
         self.counters.fault(found, effects.major);
-        effects.major |= before.0;
+        effects.major |= major_before;
         effects.fault = Some(found);
         Ok(found)
     }

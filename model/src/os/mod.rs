@@ -194,6 +194,14 @@ impl Os {
         self.policy.touch(frame, Touch { write, retry, next_use });
     }
 
+    /// Whether page tables lie above memory, where physical addresses may be wider than the machine's.
+    pub fn has_tables_above_memory(&self) -> bool {
+        let geometry = self.geometry();
+        // A path has at most eight levels.
+        let mut levels = 1..=geometry.levels().len() as u8;
+        levels.any(|level| self.table_space.charge(geometry.table_bytes(level)) == 0)
+    }
+
     /// Bytes that the operating system's state takes on the host, but for what is in proportion to the
     /// number of areas, of processes, or of mappings beyond a frame's first.
     pub fn host_bytes(&self) -> usize {

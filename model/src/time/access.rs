@@ -328,8 +328,10 @@ impl<M: Memory> Window<M> {
         Next::Wait
     }
 
-    /// Sends the entry's writes to memory.
+    /// Sends the entry's writes to memory. A page-table entry's, where walks go through caches, stays
+    /// in the one that they enter, and its line is read first.
     fn write(&mut self, slot: u16) {
+        let cached = self.latencies.walk_entry < self.latencies.data.caches.len();
         let entry = &self.ring[usize::from(slot)];
         let from = (entry.references_at - self.references_from) as usize;
         for index in from..from + usize::from(entry.references) {
@@ -337,7 +339,11 @@ impl<M: Memory> Window<M> {
                 && writes_memory(reference)
             {
                 let whole = reference.kind == ReferenceKind::Writeback;
-                self.controller.write(self.now, reference.addr, whole);
+                if cached && !whole {
+                    self.controller.fetch(self.now, reference.addr);
+                } else {
+                    self.controller.write(self.now, reference.addr, whole);
+                }
             }
         }
     }

@@ -1,14 +1,13 @@
 //! Every timing setting of a machine, resolved to slots and laid out for look-up.
 
 use crate::cache::settings::{Cache, Stream};
-use crate::config::Config;
+use crate::config::{Config, InvalidSetting};
 use crate::mmu::settings::{Mmu, Tlb};
 use crate::os::settings::Cost;
 use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
 use crate::units::Span;
 
 use super::clock::Clock;
-use super::settings::InvalidSetting;
 
 /// The error of a latency that no machine has.
 pub(super) fn too_long(what: impl Into<String>) -> InvalidSetting {
@@ -111,7 +110,9 @@ impl Latencies {
         let (fetch_tlb, fetch_walked) = translation(&config.mmu, Stream::Instruction, &clock)?;
         let first = |path: &Path, stream| -> Result<u64, InvalidSetting> {
             let cache = path.latency.first().copied().unwrap_or(clock.width());
-            Ok(cache + level_latency(&config.mmu, stream, 1, &clock)?)
+            let tlb =
+                if config.mmu.enabled { level_latency(&config.mmu, stream, 1, &clock)? } else { 0 };
+            Ok(cache + tlb)
         };
         let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
         Ok(Self {

@@ -30,13 +30,13 @@ mod testing;
 mod tests;
 mod window;
 
-use crate::config::Config;
+use crate::config::{Config, InvalidSetting};
 use crate::os::settings::Memory as Capacity;
 use crate::outcome::Outcomes;
 use crate::statistics::{Histogram, Statistics};
 
 use self::dram::Dram;
-use self::settings::{Device, InvalidSetting, Swap};
+use self::settings::{Device, Swap};
 use self::simulation::Simulation;
 use self::storage::Storage;
 

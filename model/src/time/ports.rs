@@ -4,6 +4,7 @@
 use crate::address::{PhysAddr, SwapSlot};
 
 use super::clock::Clock;
+use super::entry::NOBODY;
 use super::storage::Operation;
 
 /// Main memory, behind its controller. Time is in picoseconds.
@@ -69,6 +70,11 @@ impl<M: Memory> Controller<M> {
         }
     }
 
+    /// Reads a line that nothing waits for.
+    pub(super) fn fetch(&mut self, now: u64, addr: PhysAddr) {
+        self.read(now, addr, NOBODY);
+    }
+
     /// Writes a line, or what is less; nothing waits for it.
     pub(super) fn write(&mut self, now: u64, addr: PhysAddr, whole_line: bool) {
         let arrival = self.arrival(now);
@@ -107,6 +113,9 @@ impl<M: Memory> Controller<M> {
             let (id, _) = answer?;
             let index = self.reads.iter().position(|(read, _)| *read == id)?;
             let (_, slot) = self.reads.swap_remove(index);
+            if slot == NOBODY {
+                continue;
+            }
             if self.line == BURST || self.reads.iter().all(|(_, other)| *other != slot) {
                 return Some((slot, self.quiet_until));
             }

@@ -5,25 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Frequency, Span};
 
+pub use crate::config::InvalidSetting;
+
 pub use super::dram::settings::{Dram, DramPreset, RowPolicy, Timing};
 pub use super::storage::settings::{Device, Hdd, Nvme, ReadaheadBy, Swap};
-
-/// A setting that has the right type and a value that makes no sense, or none that is modelled.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` {problem}")]
-pub struct InvalidSetting {
-    /// Its dotted path in the configuration.
-    pub key: String,
-    /// What is wrong, as the rest of a sentence that starts with the key.
-    pub problem: String,
-}
-
-impl InvalidSetting {
-    /// The setting at `key` is wrong because `problem`.
-    pub fn new(key: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { key: key.into(), problem: problem.into() }
-    }
-}
 
 /// The CPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,12 +1,11 @@
 //! A CPU's window and kernel over some memory and some device.
 
-use crate::config::Config;
+use crate::config::{Config, InvalidSetting};
 use crate::outcome::{OutcomeKind, Outcomes};
 use crate::statistics::{Histogram, Statistics};
 
 use super::kernel::Kernel;
 use super::ports::{Backing, Memory};
-use super::settings::InvalidSetting;
 use super::window::Window;
 
 /// One machine's time.

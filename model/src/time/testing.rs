@@ -22,6 +22,11 @@ impl FixedLatency {
     pub(super) fn new(latency: u64) -> Self {
         Self { latency, requests: 0, reads: VecDeque::new(), reached: 0, writes: Vec::new() }
     }
+
+    /// How many reads were asked for.
+    pub(super) fn reads(&self) -> u64 {
+        self.requests - self.writes.len() as u64
+    }
 }
 
 impl Memory for FixedLatency {

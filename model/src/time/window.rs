@@ -20,7 +20,7 @@
 
 use std::collections::VecDeque;
 
-use crate::config::Config;
+use crate::config::{Config, InvalidSetting};
 use crate::outcome::{Outcome, OutcomeKind, Reference, ReferenceKind};
 use crate::statistics::Histogram;
 
@@ -29,7 +29,6 @@ use super::events::Events;
 use super::latencies::{Latencies, too_long};
 use super::pool::Pool;
 use super::ports::{Controller, Memory};
-use super::settings::InvalidSetting;
 use super::stack::{self, Stack};
 
 /// What was counted about walks, in slots.

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_field_exactly_once() {
-        let problem = |text| Mapping::new(text, &ORGANISATION).unwrap_err().problem;
+        let problem = |text| Mapping::new(text, &ORGANISATION).unwrap_err().message;
         assert_eq!(problem("RoRaBaBgCoCo"), "names `Co` twice");
         assert_eq!(problem("RoRaBaBgCh"), "does not name `Co`");
         assert!(problem("RoRaBaBgCoXy").contains("no field `Xy`"));

@@ -7,7 +7,7 @@
 
 use super::settings::{Hdd, count, picoseconds, rate};
 use super::transfer_time;
-use crate::time::settings::InvalidSetting;
+use crate::config::InvalidSetting;
 
 /// Picoseconds in a minute.
 const MINUTE: u64 = 60_000_000_000_000;

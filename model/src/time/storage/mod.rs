@@ -8,7 +8,7 @@ mod nvme;
 pub mod settings;
 
 use self::settings::{Device, Swap};
-use super::settings::InvalidSetting;
+use crate::config::InvalidSetting;
 
 /// What a device is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

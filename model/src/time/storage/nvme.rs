@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::settings::{Nvme, count, picoseconds, rate};
 use super::{Operation, transfer_time};
-use crate::time::settings::InvalidSetting;
+use crate::config::InvalidSetting;
 
 /// A drive.
 #[derive(Debug, Clone)]

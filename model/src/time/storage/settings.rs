@@ -7,7 +7,7 @@ use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::time::settings::InvalidSetting;
+use crate::config::InvalidSetting;
 use crate::units::{ByteSize, Span};
 
 /// The swap device.
