@@ -335,3 +335,22 @@ fn levels<'a>(array: &str, all: impl Iterator<Item = (&'a str, u8)> + Clone) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_lie_below_the_highest_physical_address() {
+        let machine = |frames| {
+            let mut config = Config::default();
+            config.mmu.pa_bits = 20;
+            config.os.memory = Some(Memory::Frames(frames));
+            config.resolve()
+        };
+        assert!(machine(256).is_ok());
+        let error = machine(257).unwrap_err();
+        assert_eq!(error.key, "os.memory");
+        assert!(error.message.contains("20-bit"), "{error}");
+    }
+}

@@ -219,3 +219,12 @@ fn prefaulted_pages_survive_the_mappings_that_the_trace_repeats() {
     assert_eq!(count(&simulator, "os.faults.total"), 0);
     assert_eq!(count(&simulator, "os.pages.resident"), 8);
 }
+
+#[test]
+fn tables_above_memory_are_told_from_those_in_frames() {
+    let above = |text: &str| machine(text).os.has_tables_above_memory();
+    assert!(!above(SMALL));
+    assert!(!above("mmu.page_size = \"2MiB\""));
+    assert!(above("os.memory = { frames = 9 }"));
+    assert!(above("mmu.page_table = \"flat\""));
+}
