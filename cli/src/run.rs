@@ -94,14 +94,34 @@ impl Args {
     }
 }
 
+/// An output folder that is there before the simulation, and goes again where nothing comes into it.
+struct NewFolder(Vec<PathBuf>);
+
+impl NewFolder {
+    fn create(folder: &Path) -> anyhow::Result<Self> {
+        let missing = folder.ancestors().filter(|part| !part.as_os_str().is_empty());
+        let missing = missing.take_while(|part| !part.exists()).map(Path::to_owned).collect();
+        let created = Self(missing);
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        Ok(created)
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            // One with results in it is not empty, and stays.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.machine.load()?;
     let spec = args.spec()?;
-    if let Some(folder) = &args.output {
-        // Better said now than after the simulation.
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
+    // Better said now than after the simulation.
+    let _folder = args.output.as_deref().map(NewFolder::create).transpose()?;
     let progress = RunProgress::new();
     let options = RunOptions {
         jobs: usize::from(args.jobs),
