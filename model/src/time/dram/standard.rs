@@ -4,6 +4,9 @@
 //! groups of 4 banks, 64 Ki rows, 1 Ki columns, 1 KiB pages a part). Times that the standard gives in
 //! nanoseconds are rounded up to clocks by its own rule (a fortieth of a clock more does not count); the
 //! average refresh interval is rounded down.
+//!
+//! The figures are recalled from the standard and its parts' data sheets and have not been checked
+//! against their tables, but for those that published read times pin down (CL, RCD, RP, the burst).
 
 use super::settings::{DramPreset, Timing};
 use crate::units::Span;
