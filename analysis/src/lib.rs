@@ -5,6 +5,7 @@ pub mod chart;
 pub mod error;
 pub mod explain;
 pub mod heat;
+pub mod intake;
 pub mod machine;
 pub mod measured;
 pub mod pipeline;

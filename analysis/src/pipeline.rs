@@ -1,16 +1,16 @@
 //! Batches on their way: from a source through the function halves of some machines, and from each of
 //! those to its time halves. On one thread or in stages on several, with the same result.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use model::outcome::Outcomes;
-use tracegen::batch::{Aside, Batch};
-use tracegen::record::AccessKind;
+use tracegen::batch::Batch;
 use tracegen::source::Source;
 
 use crate::error::Error;
 use crate::heat::HeatSample;
+use crate::intake::Intake;
 use crate::measured::TraceSummary;
 
 /// What happens to every access.
@@ -76,76 +76,6 @@ pub fn drive<F: FunctionHalf, T: TimeHalf>(
     }
 }
 
-/// The source's end of a pass: fills batches, counts, cuts at the limit.
-pub struct Intake<'a, S> {
-    source: S,
-    drive: &'a Drive<'a>,
-    passed: Passed,
-    accesses: u64,
-    ended: bool,
-}
-
-impl<'a, S: Source> Intake<'a, S> {
-    /// The intake of a pass that starts.
-    pub fn new(source: S, drive: &'a Drive<'a>) -> Self {
-        Self { source, drive, passed: Passed::default(), accesses: 0, ended: false }
-    }
-
-    /// The next batch into `batch`; `false` when there is none.
-    ///
-    /// # Errors
-    /// The source's, or the interruption.
-    pub fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
-        if self.drive.interrupted.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
-        }
-        if self.ended || !self.source.fill(batch)? {
-            return Ok(false);
-        }
-        if let Some(limit) = self.drive.limit {
-            let left = limit - self.accesses;
-            if batch.accesses() as u64 >= left {
-                truncate(batch, left as usize);
-                self.ended = true;
-            }
-        }
-        self.accesses += batch.accesses() as u64;
-        self.count(batch);
-        self.passed.heat.observe(batch);
-        (self.drive.progress)(self.source.progress(), self.accesses);
-        Ok(true)
-    }
-
-    fn count(&mut self, batch: &Batch) {
-        let summary = &mut self.passed.summary;
-        // The compiler counts many accesses at once where it counts one kind at a time.
-        let count = |kind| batch.kind.iter().filter(|&&other| other == kind).count() as u64;
-        summary.loads += count(AccessKind::Load);
-        summary.stores += count(AccessKind::Store);
-        summary.fetches += count(AccessKind::Fetch);
-        summary.prefetches += count(AccessKind::Prefetch);
-        summary.records += batch.records() as u64;
-        for (_, aside) in &batch.asides {
-            match aside {
-                Aside::Branch(_) => summary.branches += 1,
-                Aside::Event(..) => summary.events += 1,
-            }
-        }
-    }
-}
-
-/// Keeps the first `accesses` accesses of `batch` and what lies before them.
-fn truncate(batch: &mut Batch, accesses: usize) {
-    batch.addr.truncate(accesses);
-    batch.kind.truncate(accesses);
-    batch.size.truncate(accesses);
-    batch.cpu.truncate(accesses);
-    batch.site.truncate(accesses);
-    batch.gap.truncate(accesses);
-    batch.dep.truncate(accesses);
-    batch.asides.retain(|(before, _)| (*before as usize) < accesses);
-}
-
 /// Runs every function half over `batch`, or over the end of the trace.
 fn functions_over<F: FunctionHalf>(
     functions: &mut [F],
@@ -187,7 +117,7 @@ fn alone<F: FunctionHalf, T: TimeHalf>(
     functions_over(functions, None, &mut outcomes)?;
     times_over(times, &outcomes);
     finish_times(times);
-    Ok(intake.passed)
+    Ok(intake.into_passed())
 }
 
 /// A channel forwards and one back, by which what was used returns to be used again.
@@ -250,7 +180,7 @@ fn in_two<F: FunctionHalf, T: TimeHalf>(
         let mut batch = Batch::new();
         while intake.fill(&mut batch)? && forward(functions, Some(&batch), &fresh, &outgoing)? {}
         forward(functions, None, &fresh, &outgoing)?;
-        Ok(intake.passed)
+        Ok(intake.into_passed())
     })
 }
 
@@ -286,7 +216,7 @@ fn in_three<F: FunctionHalf, T: TimeHalf>(
             Err(payload) => std::panic::resume_unwind(payload),
         };
         // What stopped the source came first: the stages behind it then ended as at a trace's end.
-        taken.and(done).map(|()| intake.passed)
+        taken.and(done).map(|()| intake.into_passed())
     })
 }
 

@@ -15,8 +15,9 @@ use tracegen::source::Source;
 
 use crate::error::Error;
 use crate::heat::HeatSample;
+use crate::intake::Intake;
 use crate::measured::{Measured, RunResult, TraceSummary};
-use crate::pipeline::{Drive, FunctionHalf, Intake, TimeHalf, drive};
+use crate::pipeline::{Drive, FunctionHalf, TimeHalf, drive};
 use crate::trace::TraceSpec;
 
 impl FunctionHalf for Simulator {
