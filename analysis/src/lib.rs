@@ -4,6 +4,7 @@
 pub mod chart;
 pub mod error;
 pub mod explain;
+pub mod fan_out;
 pub mod heat;
 pub mod intake;
 pub mod machine;
@@ -12,4 +13,7 @@ pub mod pipeline;
 pub mod report;
 pub mod simulate;
 pub mod study;
+pub mod team;
+#[cfg(test)]
+mod testing;
 pub mod trace;

@@ -1,5 +1,5 @@
-//! Batches on their way: from a source through the function halves of some machines, and from each of
-//! those to its time halves. On one thread or in stages on several, with the same result.
+//! Batches on their way: from a source through the function half of a machine to its time half. On
+//! one thread or in stages on several, with the same result.
 
 use std::sync::atomic::AtomicBool;
 
@@ -15,7 +15,7 @@ use crate::measured::TraceSummary;
 
 /// What happens to every access.
 pub trait FunctionHalf: Send {
-    /// Takes a batch and appends what came of it to `outcomes`, which is empty.
+    /// Takes a batch and appends what came of it to `outcomes`.
     ///
     /// # Errors
     /// Something that the machine cannot do, in words.
@@ -58,65 +58,52 @@ pub struct Passed {
 /// Batches that are in a channel at once: enough that no stage waits for another's hiccup.
 const DEPTH: usize = 8;
 
-/// Sends everything that `source` has through `functions`, and the outcomes of each to the time halves
-/// at the same index of `times`.
+/// Sends everything that `source` has through `function`, and the outcomes to `time`.
 ///
 /// # Errors
-/// The source's, a machine's, or the interruption. The halves are of no use then.
+/// The source's, the machine's, or the interruption. The halves are of no use then.
 pub fn drive<F: FunctionHalf, T: TimeHalf>(
     source: impl Source,
-    functions: &mut [F],
-    times: &mut [Vec<T>],
+    function: &mut F,
+    time: &mut T,
     drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
     match drive.threads {
-        0 | 1 => alone(source, functions, times, drive),
-        2 => in_two(source, functions, times, drive),
-        _ => in_three(source, functions, times, drive),
+        0 | 1 => alone(source, function, time, drive),
+        2 => in_two(source, function, time, drive),
+        _ => in_three(source, function, time, drive),
     }
 }
 
-/// Runs every function half over `batch`, or over the end of the trace.
-fn functions_over<F: FunctionHalf>(
-    functions: &mut [F],
+/// Runs the function half over `batch`, or over the end of the trace.
+fn function_over<F: FunctionHalf>(
+    function: &mut F,
     batch: Option<&Batch>,
-    outcomes: &mut [Outcomes],
+    outcomes: &mut Outcomes,
 ) -> Result<(), Error> {
-    for (function, outcomes) in functions.iter_mut().zip(outcomes) {
-        outcomes.clear();
-        match batch {
-            Some(batch) => function.process(batch, outcomes).map_err(Error::Simulation)?,
-            None => function.finish(outcomes),
-        }
+    outcomes.clear();
+    match batch {
+        Some(batch) => function.process(batch, outcomes).map_err(Error::Simulation)?,
+        None => function.finish(outcomes),
     }
     Ok(())
 }
 
-fn times_over<T: TimeHalf>(times: &mut [Vec<T>], outcomes: &[Outcomes]) {
-    for (times, outcomes) in times.iter_mut().zip(outcomes) {
-        times.iter_mut().for_each(|time| time.process(outcomes));
-    }
-}
-
-fn finish_times<T: TimeHalf>(times: &mut [Vec<T>]) {
-    times.iter_mut().flatten().for_each(TimeHalf::finish);
-}
-
 fn alone<F: FunctionHalf, T: TimeHalf>(
     source: impl Source,
-    functions: &mut [F],
-    times: &mut [Vec<T>],
+    function: &mut F,
+    time: &mut T,
     drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
     let mut intake = Intake::new(source, drive);
-    let (mut batch, mut outcomes) = (Batch::new(), vec![Outcomes::default(); functions.len()]);
+    let (mut batch, mut outcomes) = (Batch::new(), Outcomes::default());
     while intake.fill(&mut batch)? {
-        functions_over(functions, Some(&batch), &mut outcomes)?;
-        times_over(times, &outcomes);
+        function_over(function, Some(&batch), &mut outcomes)?;
+        time.process(&outcomes);
     }
-    functions_over(functions, None, &mut outcomes)?;
-    times_over(times, &outcomes);
-    finish_times(times);
+    function_over(function, None, &mut outcomes)?;
+    time.process(&outcomes);
+    time.finish();
     Ok(intake.into_passed())
 }
 
@@ -137,76 +124,72 @@ impl<T> Loop<T> {
     }
 }
 
-/// The time halves' stage: takes outcomes until there are no more.
-fn time_stage<T: TimeHalf>(
-    times: &mut [Vec<T>],
-    incoming: &Receiver<Vec<Outcomes>>,
-    used: &Sender<Vec<Outcomes>>,
-) {
+/// The time half's stage: takes outcomes until there are no more.
+fn time_stage<T: TimeHalf>(time: &mut T, incoming: &Receiver<Outcomes>, used: &Sender<Outcomes>) {
     for outcomes in incoming {
-        times_over(times, &outcomes);
+        time.process(&outcomes);
         // Nobody wants it back once the trace has ended.
         let _ = used.send(outcomes);
     }
-    finish_times(times);
+    time.finish();
 }
 
 /// Sends the outcomes of `batch` on their way; `false` if nobody takes them any more.
 fn forward<F: FunctionHalf>(
-    functions: &mut [F],
+    function: &mut F,
     batch: Option<&Batch>,
-    fresh: &Receiver<Vec<Outcomes>>,
-    outgoing: &Sender<Vec<Outcomes>>,
+    fresh: &Receiver<Outcomes>,
+    outgoing: &Sender<Outcomes>,
 ) -> Result<bool, Error> {
     let Ok(mut outcomes) = fresh.recv() else { return Ok(false) };
-    functions_over(functions, batch, &mut outcomes)?;
+    function_over(function, batch, &mut outcomes)?;
     Ok(outgoing.send(outcomes).is_ok())
 }
 
 fn in_two<F: FunctionHalf, T: TimeHalf>(
     source: impl Source,
-    functions: &mut [F],
-    times: &mut [Vec<T>],
+    function: &mut F,
+    time: &mut T,
     drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
-    let outcomes = Loop::new(|| vec![Outcomes::default(); functions.len()]);
+    let outcomes = Loop::new(Outcomes::default);
     let (outgoing, incoming) = outcomes.forward;
     let (used, fresh) = outcomes.back;
     std::thread::scope(|scope| {
-        scope.spawn(move || time_stage(times, &incoming, &used));
+        scope.spawn(move || time_stage(time, &incoming, &used));
         // Moved here, so that an early return closes the channel and ends the other stage.
         let outgoing = outgoing;
         let mut intake = Intake::new(source, drive);
         let mut batch = Batch::new();
-        while intake.fill(&mut batch)? && forward(functions, Some(&batch), &fresh, &outgoing)? {}
-        forward(functions, None, &fresh, &outgoing)?;
+        while intake.fill(&mut batch)? && forward(function, Some(&batch), &fresh, &outgoing)? {}
+        forward(function, None, &fresh, &outgoing)?;
         Ok(intake.into_passed())
     })
 }
 
 fn in_three<F: FunctionHalf, T: TimeHalf>(
     source: impl Source,
-    functions: &mut [F],
-    times: &mut [Vec<T>],
+    function: &mut F,
+    time: &mut T,
     drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
     let batches = Loop::new(Batch::new);
-    let outcomes = Loop::new(|| vec![Outcomes::default(); functions.len()]);
+    let outcomes = Loop::new(Outcomes::default);
     let (filled, to_process) = batches.forward;
     let (processed, to_fill) = batches.back;
     let (outgoing, incoming) = outcomes.forward;
     let (used, fresh) = outcomes.back;
     std::thread::scope(|scope| {
-        scope.spawn(move || time_stage(times, &incoming, &used));
+        scope.spawn(move || time_stage(time, &incoming, &used));
         let function_stage = scope.spawn(move || -> Result<(), Error> {
             for batch in &to_process {
-                if !forward(functions, Some(&batch), &fresh, &outgoing)? {
+                if !forward(function, Some(&batch), &fresh, &outgoing)? {
                     return Ok(());
                 }
                 // Nobody wants it back once the trace has ended.
                 let _ = processed.send(batch);
             }
-            forward(functions, None, &fresh, &outgoing).map(|_| ())
+            forward(function, None, &fresh, &outgoing).map(|_| ())
         });
         let mut intake = Intake::new(source, drive);
         let taken = intake_stage(&mut intake, &to_fill, &filled);
@@ -236,87 +219,25 @@ fn intake_stage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::outcome::Outcome;
-    use tracegen::error::TraceError;
-    use tracegen::record::{Access, Event};
+    use crate::testing::{Counting, Echo, Keep};
 
-    /// Accesses 0, 1, 2… in batches of varying size, an event between them.
-    struct Counting {
-        next: u64,
-        total: u64,
-    }
-
-    impl Source for Counting {
-        fn fill(&mut self, batch: &mut Batch) -> Result<bool, TraceError> {
-            batch.clear();
-            let size = 1 + self.next % 37;
-            for _ in 0..size.min(self.total - self.next) {
-                batch.push_access(Access { addr: self.next << 12, ..Access::default() });
-                self.next += 1;
-            }
-            batch.push_event(0, Event::Exec);
-            Ok(batch.accesses() > 0)
-        }
-    }
-
-    /// Passes every address on as an outcome's site; fails at `fails`.
-    struct Echo {
-        fails: Option<u64>,
-    }
-
-    impl FunctionHalf for Echo {
-        fn process(&mut self, batch: &Batch, outcomes: &mut Outcomes) -> Result<(), String> {
-            for &addr in &batch.addr {
-                if Some(addr >> 12) == self.fails {
-                    return Err("it broke".to_owned());
-                }
-                outcomes.list.push(Outcome { site: addr >> 12, ..Outcome::default() });
-            }
-            Ok(())
-        }
-        fn finish(&mut self, outcomes: &mut Outcomes) {
-            outcomes.list.push(Outcome { site: u64::MAX, ..Outcome::default() });
-        }
-    }
-
-    #[derive(Default)]
-    struct Keep {
-        sites: Vec<u64>,
-        finished: bool,
-    }
-
-    impl TimeHalf for Keep {
-        fn process(&mut self, outcomes: &Outcomes) {
-            self.sites.extend(outcomes.list.iter().map(|outcome| outcome.site));
-        }
-        fn finish(&mut self) {
-            self.finished = true;
-        }
-    }
-
-    type Ran = Result<(Passed, Vec<Vec<Keep>>), Error>;
+    type Ran = Result<(Passed, Keep), Error>;
 
     fn run(threads: usize, limit: Option<u64>, fails: Option<u64>, stop: bool) -> Ran {
         let interrupted = AtomicBool::new(stop);
-        let mut functions = [Echo { fails: None }, Echo { fails }];
-        let mut times = vec![vec![Keep::default()], vec![Keep::default(), Keep::default()]];
+        let (mut function, mut time) = (Echo { fails }, Keep::default());
         let drive_it = Drive { threads, limit, interrupted: &interrupted, progress: &|_, _| () };
-        let source = Counting { next: 0, total: 2000 };
-        let passed = drive(source, &mut functions, &mut times, &drive_it)?;
-        Ok((passed, times))
+        let passed = drive(Counting::new(2000), &mut function, &mut time, &drive_it)?;
+        Ok((passed, time))
     }
 
     #[test]
-    fn every_time_half_sees_everything_in_order_on_any_number_of_threads() {
+    fn the_time_half_sees_everything_in_order_on_any_number_of_threads() {
         for threads in 1..=4 {
-            let (passed, times) = run(threads, None, None, false).unwrap();
+            let (passed, time) = run(threads, None, None, false).unwrap();
             assert_eq!(passed.summary.loads, 2000);
             assert_eq!(passed.heat.accesses, 2000);
-            let expected: Vec<u64> = (0..2000).chain([u64::MAX]).collect();
-            for time in times.iter().flatten() {
-                assert_eq!(time.sites, expected);
-                assert!(time.finished);
-            }
+            time.assert_complete(2000);
         }
     }
 
@@ -324,9 +245,9 @@ mod tests {
     fn the_limit_cuts_between_accesses() {
         for threads in 1..=3 {
             for limit in [0, 1, 100, 2000, 9999] {
-                let (passed, times) = run(threads, Some(limit), None, false).unwrap();
+                let (passed, time) = run(threads, Some(limit), None, false).unwrap();
                 assert_eq!(passed.summary.loads, limit.min(2000));
-                assert_eq!(times[1][1].sites.len() as u64, limit.min(2000) + 1);
+                time.assert_complete(limit.min(2000));
             }
         }
     }

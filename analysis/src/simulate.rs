@@ -14,10 +14,12 @@ use tracegen::next_use::annotate;
 use tracegen::source::Source;
 
 use crate::error::Error;
+use crate::fan_out::{Machine, fan_out};
 use crate::heat::HeatSample;
 use crate::intake::Intake;
 use crate::measured::{Measured, RunResult, TraceSummary};
-use crate::pipeline::{Drive, FunctionHalf, TimeHalf, drive};
+use crate::pipeline::{self, Drive, FunctionHalf, TimeHalf};
+use crate::team::Member;
 use crate::trace::TraceSpec;
 
 impl FunctionHalf for Simulator {
@@ -70,14 +72,32 @@ pub fn simulate(
         progress: options.progress,
     };
     let machines = [vec![config]];
-    let (mut measured, heat) = pass(&machines, options.seed, spec, &drive)?;
-    // One machine with one time half: one result.
-    let measured = measured.pop().and_then(|mut times| times.pop()).unwrap_or_default();
-    Ok(RunResult { config: config.clone(), measured, heat })
+    let mut machine = build(&machines[0], options.seed)?;
+    prefault(&machines, &mut [&mut machine.function], options.seed, spec, &drive)?;
+    let source = open(future_shifts(&machines).first().copied(), options.seed, spec, &drive)?;
+    let Some(time) = machine.times.first_mut() else {
+        return Err(Error::Simulation("a machine without a time half".to_owned()));
+    };
+    let passed = pipeline::drive(source, &mut machine.function, time, &drive)?;
+    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
+    let measured = measure(&machine.function, time, &summary);
+    Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
 }
 
-/// One pass of a trace over several machines: each element of `machines` has the configurations of one
-/// functional machine, which differ in timing settings alone. Results lie at the same places.
+/// The function half of `configs`, which differ in timing settings alone, with a time half for each.
+fn build(configs: &[&Config], seed: u64) -> Result<Machine<Simulator, Timing>, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    let none = || Error::Simulation("a pass without a machine".to_owned());
+    let config = configs.first().ok_or_else(none)?;
+    let function = Simulator::new(config, seed).map_err(|error| refused(&error))?;
+    let times = configs.iter().map(|config| Timing::new(config));
+    let times = times.collect::<Result<_, _>>().map_err(|error| refused(&error))?;
+    Ok(Machine { function, times })
+}
+
+/// One pass of a trace over several machines, with the help of whoever in the team has nothing to do: each
+/// element of `machines` has the configurations of one functional machine, which differ in timing
+/// settings alone. Results lie at the same places.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -86,32 +106,23 @@ pub fn pass(
     seed: u64,
     spec: &TraceSpec,
     options: &Drive<'_>,
+    member: &Member,
 ) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
-    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
     let shifts = future_shifts(machines);
     if shifts.len() > 1 {
-        return apart(machines, seed, spec, options);
+        return apart(machines, seed, spec, options, member);
     }
-    let mut functions = Vec::new();
-    let mut times: Vec<Vec<Timing>> = Vec::new();
-    for configs in machines {
-        let Some(config) = configs.first() else { continue };
-        functions.push(Simulator::new(config, seed).map_err(|error| refused(&error))?);
-        let halves = configs.iter().map(|config| Timing::new(config));
-        times.push(halves.collect::<Result<_, _>>().map_err(|error| refused(&error))?);
-    }
+    let built = machines.iter().map(|configs| build(configs, seed));
+    let mut built = built.collect::<Result<Vec<_>, _>>()?;
+    let mut functions: Vec<_> = built.iter_mut().map(|machine| &mut machine.function).collect();
     prefault(machines, &mut functions, seed, spec, options)?;
     let source = open(shifts.first().copied(), seed, spec, options)?;
-    let passed = drive(source, &mut functions, &mut times, options)?;
+    let (passed, built) = fan_out(source, built, options, member)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
-    let measured = functions
-        .iter()
-        .zip(&times)
-        .map(|(function, times)| {
-            times.iter().map(|time| measure(function, time, &summary)).collect()
-        })
-        .collect();
-    Ok((measured, passed.heat))
+    let results = |machine: &Machine<Simulator, Timing>| {
+        machine.times.iter().map(|time| measure(&machine.function, time, &summary)).collect()
+    };
+    Ok((built.iter().map(results).collect(), passed.heat))
 }
 
 /// log2 of the page sizes of those machines whose reclaim policy knows the future.
@@ -128,10 +139,12 @@ fn apart(
     seed: u64,
     spec: &TraceSpec,
     options: &Drive<'_>,
+    member: &Member,
 ) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
     let (mut measured, mut heat) = (Vec::new(), HeatSample::default());
     for machine in machines {
-        let (mut results, sample) = pass(std::slice::from_ref(machine), seed, spec, options)?;
+        let (mut results, sample) =
+            pass(std::slice::from_ref(machine), seed, spec, options, member)?;
         measured.append(&mut results);
         heat = sample;
     }
@@ -145,7 +158,8 @@ fn open(
     spec: &TraceSpec,
     options: &Drive<'_>,
 ) -> Result<Box<dyn Source>, Error> {
-    let ahead = options.threads > 1;
+    // Two threads have the two halves to do.
+    let ahead = options.threads > 2;
     let Some(shift) = future else { return Ok(spec.open(seed, ahead)?) };
     if spec.is_stdin() {
         let message = "`os.reclaim` = \"opt\" reads the trace twice, and standard input can be read only once";
@@ -158,7 +172,7 @@ fn open(
 /// Maps the pages that the trace touches in the machines that want it, in a pass of its own.
 fn prefault(
     machines: &[Vec<&Config>],
-    functions: &mut [Simulator],
+    functions: &mut [&mut Simulator],
     seed: u64,
     spec: &TraceSpec,
     options: &Drive<'_>,
@@ -166,9 +180,13 @@ fn prefault(
     let wants = |configs: &Vec<&Config>| {
         configs.first().is_some_and(|config| config.os.prefault == Prefault::Accessed)
     };
-    let wanting = machines.iter().filter(|configs| !configs.is_empty()).map(wants);
-    let mut open: Vec<&mut Simulator> =
-        functions.iter_mut().zip(wanting).filter(|(_, wants)| *wants).map(|pair| pair.0).collect();
+    let wanting = machines.iter().map(wants);
+    let mut open: Vec<&mut Simulator> = functions
+        .iter_mut()
+        .zip(wanting)
+        .filter(|(_, wants)| *wants)
+        .map(|pair| &mut **pair.0)
+        .collect();
     if open.is_empty() {
         return Ok(());
     }
@@ -176,7 +194,9 @@ fn prefault(
         let message = "`os.prefault` = \"accessed\" reads the trace twice, and standard input can be read only once";
         return Err(Error::Simulation(message.to_owned()));
     }
-    let mut intake = Intake::new(spec.open(seed, options.threads > 1)?, options);
+    // What is told is how far the simulation is.
+    let quiet = Drive { progress: &|_, _| (), ..*options };
+    let mut intake = Intake::new(spec.open(seed, options.threads > 2)?, &quiet);
     let mut batch = Batch::new();
     let refused = |error: model::function::SimulationError| Error::Simulation(error.to_string());
     while intake.fill(&mut batch)? {

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use tracegen::error::TraceError;
-use tracegen::formats::{self, Input, OpenOptions};
+use tracegen::flt;
+use tracegen::formats::{self, Format, Input, OpenOptions};
 use tracegen::source::Source;
 use tracegen::workloads;
 use xxhash_rust::xxh3::Xxh3;
@@ -68,6 +69,24 @@ impl TraceSpec {
         let source = workloads::open(name, &seeded(set, seed), 0)?;
         let settings = source.settings().iter();
         Ok(settings.map(|(name, value)| (name.to_owned(), value.to_string())).collect())
+    }
+
+    /// How many accesses it has, where that is known before it is read: an .flt file's index says so, and
+    /// a workload mostly knows about how many records it makes.
+    pub fn accesses(&self, seed: u64) -> Option<u64> {
+        match self {
+            Self::File { input: Input::Path(path), options, .. }
+                if options.format.is_none_or(|format| format == Format::Flt) =>
+            {
+                let index = flt::index::read(path).ok()?;
+                Some(index.iter().map(|entry| u64::from(entry.accesses)).sum())
+            }
+            Self::File { .. } => None,
+            Self::Workload { name, set } => {
+                let source = workloads::open(name, &seeded(set, seed), 0).ok()?;
+                source.progress().map(|(_, expected)| expected)
+            }
+        }
     }
 
     /// A number that two traces share only if they are the same: of a file's content and the way that

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use analysis::study::execute::Watch;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,13 +59,15 @@ pub struct SweepProgress {
     bar: ProgressBar,
     lines: bool,
     tenths: AtomicU64,
+    start: Instant,
 }
 
 impl SweepProgress {
     /// A bar on a terminal, else a line every tenth.
     pub fn new() -> Self {
         let bar = bar("{wide_bar} {msg}  {elapsed} so far, {eta} left", 1000);
-        Self { bar, lines: !std::io::stderr().is_terminal(), tenths: AtomicU64::new(0) }
+        let lines = !std::io::stderr().is_terminal();
+        Self { bar, lines, tenths: AtomicU64::new(0), start: Instant::now() }
     }
 
     /// Takes the bar away.
@@ -75,13 +77,15 @@ impl SweepProgress {
 }
 
 impl Watch for SweepProgress {
-    fn progress(&self, done: u64, total: u64) {
-        let share = done / total.max(1);
-        self.bar.set_position(share);
-        self.bar.set_message(format!("{} of {total} points", done / 1000));
-        let tenth = share / 100;
+    fn progress(&self, done: u64, total: u64, share: f64) {
+        let done = done / 1000;
+        self.bar.set_position((share * 1000.0) as u64);
+        self.bar.set_message(format!("{done} of {total} points"));
+        let tenth = (share * 10.0) as u64;
         if self.lines && tenth > self.tenths.fetch_max(tenth, Ordering::Relaxed) {
-            eprintln!("{} of {total} points ({} %)", done / 1000, share / 10);
+            let left = self.start.elapsed().mul_f64((1.0 - share) / share);
+            let left = indicatif::HumanDuration(left);
+            eprintln!("{done} of {total} points ({:.0} %), {left} left", share * 100.0);
         }
     }
 

@@ -1,15 +1,20 @@
 //! `faultline sweep`: a design study.
 
+mod plan;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analysis::study::document::Text;
-use analysis::study::execute::{Options, execute};
-use analysis::study::outputs;
+use analysis::study::execute::{Options, Watch, execute, missing};
+use analysis::study::graph::Graph;
+use analysis::study::memory;
+use analysis::study::outputs::{self, Drawing};
 use analysis::study::plan::{Overrides, Plan};
 use analysis::study::store::Store;
 use clap::{Args as ClapArgs, ValueEnum};
 use model::config::nearest;
+use model::units::ByteSize;
 
 use crate::input::ReadArgs;
 use crate::machine::SetArgs;
@@ -22,6 +27,7 @@ use crate::{interrupt, run};
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     faultline sweep quickstart\n  \
+    faultline sweep stlb-size.toml --plan\n  \
     faultline sweep stlb-size.toml --trace ls.lackey -o results/ls\n  \
     faultline sweep big.toml -o shared/big --shard 3/16")]
 pub struct Args {
@@ -37,6 +43,14 @@ pub struct Args {
     /// Computes part I of N, from 1/N to N/N; all parts can share one directory.
     #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
     shard: (usize, usize),
+    /// Prints what there is to do (passes over traces, machines, points) and what it is estimated to cost;
+    /// computes and writes nothing else.
+    #[arg(long, visible_alias = "dry-run")]
+    plan: bool,
+    /// Memory that simulations under way may take together, such as 4GiB; half of what is available if
+    /// left out. The results do not depend on it.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
     /// Who computes.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
@@ -111,13 +125,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let overrides = Overrides { trace, sets, seed: args.seed };
     let plan = Plan::new(Text { name: &name, text: &text }, &folder, &overrides)?;
+    let memory = args.memory.map_or_else(memory::default_bound, |size| size.0);
     let root = args.output.clone().unwrap_or_else(|| Path::new("results").join(&plan.name));
+    if args.plan {
+        return show_plan(args, &plan, &root, memory);
+    }
     let store = Store::create(&root)?;
     outputs::write_study(&plan, &store)?;
     let progress = SweepProgress::new();
     let options = Options {
         jobs: usize::from(args.jobs),
         shard: args.shard,
+        memory,
         interrupted: interrupt::flag()?,
         watch: &progress,
     };
@@ -135,7 +154,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             );
         }
     };
-    let (view, _) = outputs::write_all(&store)?;
+    let (view, _) =
+        outputs::write_all(&store, Drawing { jobs: usize::from(args.jobs), keep: true })?;
     let sentences = analysis::report::summary(&view);
     match args.print_as {
         Format::Json => output::print_json(&serde_json::json!({
@@ -154,6 +174,27 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let report = format!("report: {}\n", root.join("report.html").display());
             output::print(&[counts, sentences.join("\n"), "\n".to_owned(), report].concat())?;
         }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the graph of work and its estimated cost.
+fn show_plan(args: &Args, plan: &Plan, root: &Path, memory: u64) -> anyhow::Result<ExitCode> {
+    /// Says what is wrong with stored points.
+    struct Tell;
+    impl Watch for Tell {
+        fn progress(&self, _: u64, _: u64, _: f64) {}
+        fn message(&self, text: &str) {
+            eprintln!("{text}");
+        }
+    }
+    let store = Store::open(root).ok();
+    let mine = plan.shard(args.shard.0, args.shard.1);
+    let missing = missing(plan, store.as_ref(), &mine, &Tell)?;
+    let graph = Graph::of(plan, mine.len(), &missing, usize::from(args.jobs), memory)?;
+    match args.print_as {
+        Format::Json => output::print_json(&graph)?,
+        Format::Table => output::print(&plan::text(&graph))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,26 +1,32 @@
 //! Computing a plan: passes over traces, spread over threads, each stored when it ends.
+//!
+//! A thread takes the next pass and drives it; one that finds none, or none that fits into memory beside
+//! those under way, helps the others with theirs. An interruption loses the passes under way and keeps
+//! what others have stored.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use model::config::Config;
 
 use super::plan::Plan;
 use super::point::Point;
+use super::schedule::{Pass, passes};
 use super::store::{Found, Store};
 use crate::error::Error;
 use crate::pipeline::Drive;
 use crate::simulate::pass;
+use crate::team::{Member, team};
 
-/// The most functional machines that one pass carries: their state lies in memory together, and what
-/// is not stored is lost when the program is killed.
-const MACHINES: usize = 8;
+/// How long a thread helps before it looks again whether a pass fits into memory.
+const WAIT: Duration = Duration::from_millis(20);
 
 /// Who wants to know how it goes.
 pub trait Watch: Sync {
-    /// `done` of `total` points are computed, in thousandths of a point.
-    fn progress(&self, done: u64, total: u64);
+    /// So far, points come to `done` thousandths of a point, of `total` points. `share`, from 0 to 1, is how
+    /// much of the work that is; points of long traces are more of it.
+    fn progress(&self, done: u64, total: u64, share: f64);
     /// Something that the user should know.
     fn message(&self, text: &str);
 }
@@ -31,6 +37,9 @@ pub struct Options<'a> {
     pub jobs: usize,
     /// (index, count): which part of the plan, from (1, count) to (count, count).
     pub shard: (usize, usize),
+    /// Bytes of memory that passes under way may take together. A machine that alone needs more is
+    /// simulated alone.
+    pub memory: u64,
     /// Set when the user wants it to stop.
     pub interrupted: &'a AtomicBool,
     /// Who wants to know.
@@ -46,48 +55,35 @@ pub struct Done {
     pub stored: usize,
 }
 
-/// One pass: a trace, and for each functional machine the places of its points in the plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Pass {
-    trace: usize,
-    machines: Vec<Vec<usize>>,
-}
-
-impl Pass {
-    fn points(&self) -> usize {
-        self.machines.iter().map(Vec::len).sum()
-    }
-}
-
 /// Computes the points of the shard that `store` lacks.
 ///
 /// # Errors
 /// The first failure of a pass, or the interruption. What other passes have finished is stored.
 pub fn execute(plan: &Plan, store: &Store, options: &Options<'_>) -> Result<Done, Error> {
     let mine = plan.shard(options.shard.0, options.shard.1);
-    let missing = missing(plan, store, &mine, options.watch)?;
-    let passes = passes(plan, &missing, options.jobs);
+    let missing = missing(plan, Some(store), &mine, options.watch)?;
+    let passes = passes(plan, &missing, options.memory)?;
     let done = Done { computed: missing.len(), stored: mine.len() - missing.len() };
     if passes.is_empty() {
         return Ok(done);
     }
-    let workers = options.jobs.clamp(1, passes.len());
     let shared = Shared {
         plan,
         store,
         options,
         passes: &passes,
-        threads: (options.jobs / workers).max(1),
-        next: AtomicUsize::new(0),
+        queue: Mutex::new(Queue::default()),
         progress: passes.iter().map(|_| AtomicU64::new(0)).collect(),
         failure: Mutex::new(None),
         stop: AtomicBool::new(false),
     };
+    let mut members = team(options.jobs.max(1));
+    let own = members.pop();
     crossbeam::thread::scope(|scope| {
-        for _ in 1..workers {
-            scope.spawn(|_| shared.work());
+        for member in members {
+            scope.spawn(|_| shared.work(member));
         }
-        shared.work();
+        own.into_iter().for_each(|member| shared.work(member));
     })
     .map_err(|_| Error::Simulation("a worker of the study died".to_owned()))?;
     if options.interrupted.load(Ordering::Relaxed) {
@@ -97,16 +93,20 @@ pub fn execute(plan: &Plan, store: &Store, options: &Options<'_>) -> Result<Done
     failure.map_or(Ok(done), Err)
 }
 
-fn missing(
+/// Those of `mine` that are not in `store`, each machine once.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn missing(
     plan: &Plan,
-    store: &Store,
+    store: Option<&Store>,
     mine: &[usize],
     watch: &dyn Watch,
 ) -> Result<Vec<usize>, Error> {
     let mut missing: Vec<usize> = Vec::new();
     for &index in mine {
         let address = plan.points[index].address;
-        match store.point(address)? {
+        match store.map_or(Ok(Found::Missing), |store| store.point(address))? {
             Found::Sound(_) => {}
             Found::Missing => missing.push(index),
             Found::Damaged(message) => {
@@ -121,25 +121,20 @@ fn missing(
     Ok(missing)
 }
 
-/// Packs points into passes: points of a group share a functional machine, machines of a trace share
-/// its decoding, as far as that leaves work for every thread.
-fn passes(plan: &Plan, missing: &[usize], jobs: usize) -> Vec<Pass> {
-    let mut machines: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    for &index in missing {
-        let point = &plan.points[index];
-        machines.entry((point.trace, point.group)).or_default().push(index);
-    }
-    let size = machines.len().div_ceil(jobs.max(1)).clamp(1, MACHINES);
-    let mut passes: Vec<Pass> = Vec::new();
-    for ((trace, _), points) in machines {
-        match passes.last_mut() {
-            Some(last) if last.trace == trace && last.machines.len() < size => {
-                last.machines.push(points);
-            }
-            _ => passes.push(Pass { trace, machines: vec![points] }),
-        }
-    }
-    passes
+/// Passes that are to come and memory that is in use.
+#[derive(Default)]
+struct Queue {
+    next: usize,
+    running: usize,
+    memory: u64,
+}
+
+/// What a thread may do next.
+enum Next {
+    Pass(usize),
+    /// There is a pass, but not the memory for it.
+    Wait,
+    Nothing,
 }
 
 /// What the workers share.
@@ -148,9 +143,7 @@ struct Shared<'a> {
     store: &'a Store,
     options: &'a Options<'a>,
     passes: &'a [Pass],
-    /// Threads for each pass.
-    threads: usize,
-    next: AtomicUsize,
+    queue: Mutex<Queue>,
     /// Thousandths of each pass that are done.
     progress: Vec<AtomicU64>,
     failure: Mutex<Option<Error>>,
@@ -159,36 +152,58 @@ struct Shared<'a> {
 }
 
 impl Shared<'_> {
-    /// Takes passes until there are none, one fails, or the user wants to stop.
-    fn work(&self) {
+    /// Takes passes until there are none, one fails, or the user wants to stop; then helps.
+    fn work(&self, member: Member) {
         loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(pass) = self.passes.get(index) else { return };
-            let stopped = self.options.interrupted.load(Ordering::Relaxed)
-                || self.stop.load(Ordering::Relaxed);
-            if stopped {
-                return;
-            }
-            if let Err(error) = self.compute(index, pass) {
-                self.stop.store(true, Ordering::Relaxed);
-                if let Ok(mut failure) = self.failure.lock() {
-                    failure.get_or_insert(error);
+            match self.next() {
+                Next::Nothing => break,
+                Next::Wait => member.help_for(WAIT),
+                Next::Pass(index) => {
+                    let pass = &self.passes[index];
+                    if let Err(error) = self.compute(index, pass, &member) {
+                        self.stop.store(true, Ordering::Relaxed);
+                        if let Ok(mut failure) = self.failure.lock() {
+                            failure.get_or_insert(error);
+                        }
+                    }
+                    if let Ok(mut queue) = self.queue.lock() {
+                        queue.running -= 1;
+                        queue.memory -= pass.memory();
+                    }
                 }
-                return;
             }
         }
+        member.help();
     }
 
-    fn compute(&self, index: usize, job: &Pass) -> Result<(), Error> {
+    fn next(&self) -> Next {
+        let stopped =
+            self.options.interrupted.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed);
+        let Ok(mut queue) = self.queue.lock() else { return Next::Nothing };
+        let Some(pass) = self.passes.get(queue.next).filter(|_| !stopped) else {
+            return Next::Nothing;
+        };
+        let memory = queue.memory.saturating_add(pass.memory());
+        if queue.running > 0 && memory > self.options.memory {
+            return Next::Wait;
+        }
+        let index = queue.next;
+        *queue = Queue { next: index + 1, running: queue.running + 1, memory };
+        Next::Pass(index)
+    }
+
+    fn compute(&self, index: usize, job: &Pass, member: &Member) -> Result<(), Error> {
         let trace = &self.plan.traces[job.trace];
+        let config = |&point: &usize| -> &Config { &self.plan.points[point].config };
         let configs: Vec<Vec<&Config>> = job
             .machines
             .iter()
-            .map(|points| points.iter().map(|&point| &self.plan.points[point].config).collect())
+            .map(|machine| machine.points.iter().map(config).collect())
             .collect();
         let limit = self.plan.limit;
         let drive = Drive {
-            threads: self.threads,
+            // The thread that drives the pass decodes; others help with the halves.
+            threads: 1,
             limit,
             interrupted: self.options.interrupted,
             progress: &|progress, accesses| {
@@ -198,10 +213,10 @@ impl Shared<'_> {
                 }
             },
         };
-        let (measured, heat) = pass(&configs, self.plan.seed, &trace.spec, &drive)?;
+        let (measured, heat) = pass(&configs, self.plan.seed, &trace.spec, &drive, member)?;
         self.store.put_heat(trace.identity, &heat)?;
-        for (points, results) in job.machines.iter().zip(measured) {
-            for (&point, measured) in points.iter().zip(results) {
+        for (machine, results) in job.machines.iter().zip(measured) {
+            for (&point, measured) in machine.points.iter().zip(results) {
                 let planned = &self.plan.points[point];
                 let point = Point {
                     keys: planned.keys.clone(),
@@ -217,12 +232,18 @@ impl Shared<'_> {
     }
 
     fn tell(&self, index: usize, thousandths: u64) {
-        self.progress[index].store(thousandths, Ordering::Relaxed);
-        let weigh = |(pass, done): (&Pass, &AtomicU64)| {
-            (pass.points() as u64) * done.load(Ordering::Relaxed)
-        };
-        let done = self.passes.iter().zip(&self.progress).map(weigh).sum();
-        let total = self.passes.iter().map(|pass| pass.points() as u64).sum();
-        self.options.watch.progress(done, total);
+        if self.progress[index].swap(thousandths, Ordering::Relaxed) == thousandths {
+            return;
+        }
+        let (mut done, mut points, mut work, mut all) = (0, 0, 0.0, 0.0);
+        for (pass, progress) in self.passes.iter().zip(&self.progress) {
+            let (own, share) = (pass.points() as u64, progress.load(Ordering::Relaxed));
+            done += own * share;
+            points += own;
+            let weight = pass.weight(self.plan) as f64;
+            work += weight * share as f64 / 1000.0;
+            all += weight;
+        }
+        self.options.watch.progress(done, points, work / f64::max(all, 1.0));
     }
 }

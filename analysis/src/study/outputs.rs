@@ -1,6 +1,7 @@
 //! What a reader of a study gets: the tables, the charts and the report, made from what is stored.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use toml::{Table as Toml, Value};
 
@@ -32,7 +33,7 @@ pub fn write_study(plan: &Plan, store: &Store) -> Result<(), Error> {
 ///
 /// # Errors
 /// The file system's, or a chart cannot be drawn.
-pub fn write_all(store: &Store) -> Result<(View, Vec<String>), Error> {
+pub fn write_all(store: &Store, drawing: Drawing) -> Result<(View, Vec<String>), Error> {
     let study = read_study(store.root())?;
     let (points, messages) = store.points()?;
     let points: Vec<Point> = points.into_iter().map(|(_, point)| point).collect();
@@ -43,7 +44,7 @@ pub fn write_all(store: &Store) -> Result<(View, Vec<String>), Error> {
     write(&path, &table.parquet().map_err(|error| Error::results(&path, error))?)?;
     let mut view = view(&study, points);
     view.heat = heat(store, &view.points)?;
-    let charts = write_charts(&store.root().join("charts"), &view)?;
+    let charts = write_charts(&store.root().join("charts"), &view, drawing)?;
     let text = toml::to_string(&study).map_err(|error| Error::results(store.root(), error))?;
     let page = report::page(&view, &charts, &report::Study::of(&study, text));
     write(&store.root().join("report.html"), page.as_bytes())?;
@@ -101,18 +102,59 @@ fn heat(store: &Store, points: &[Point]) -> Result<Vec<NamedHeat>, Error> {
     Ok(all)
 }
 
+/// How charts are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawing {
+    /// Busy threads at most.
+    pub jobs: usize,
+    /// Whether a picture that shows the same already is kept.
+    pub keep: bool,
+}
+
+impl Default for Drawing {
+    /// Everything, on one thread.
+    fn default() -> Self {
+        Self { jobs: 1, keep: false }
+    }
+}
+
 /// Draws every chart into `folder`, as SVG and as PNG with two pixels for each of its units.
 ///
 /// # Errors
 /// A chart cannot be drawn or written.
-pub fn write_charts(folder: &Path, view: &View) -> Result<Vec<Chart>, Error> {
+pub fn write_charts(folder: &Path, view: &View, drawing: Drawing) -> Result<Vec<Chart>, Error> {
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let charts = draw_all(view)?;
-    for chart in &charts {
-        write(&folder.join(format!("{}.svg", chart.name)), chart.svg.as_bytes())?;
-        write(&folder.join(format!("{}.png", chart.name)), &png(&chart.svg, 2.0)?)?;
-    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Error> {
+        while let Some(chart) = charts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            write_chart(folder, chart, drawing.keep)?;
+        }
+        Ok(())
+    };
+    let threads = drawing.jobs.clamp(1, charts.len().max(1));
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let own = work();
+        let joined = others.into_iter().map(|other| match other.join() {
+            Ok(done) => done,
+            Err(payload) => std::panic::resume_unwind(payload),
+        });
+        joined.fold(own, Result::and)
+    })?;
     Ok(charts)
+}
+
+/// Both files of a chart. The PNG is written first: where the SVG shows the same, so does the PNG.
+fn write_chart(folder: &Path, chart: &Chart, keep: bool) -> Result<(), Error> {
+    let svg = folder.join(format!("{}.svg", chart.name));
+    let picture = folder.join(format!("{}.png", chart.name));
+    let same = || std::fs::read(&svg).is_ok_and(|old| old == chart.svg.as_bytes());
+    if keep && picture.is_file() && same() {
+        return Ok(());
+    }
+    write(&picture, &png(&chart.svg, 2.0)?)?;
+    write(&svg, chart.svg.as_bytes())
 }
 
 /// Writes the results of one run into `folder`: `result.json`, the charts and the report.
@@ -140,7 +182,7 @@ pub fn report(folder: &Path) -> Result<(View, Vec<String>), Error> {
     if folder.join("result.json").is_file() {
         return Ok((report_run(folder)?, Vec::new()));
     }
-    write_all(&Store::open(folder)?)
+    write_all(&Store::open(folder)?, Drawing::default())
 }
 
 fn report_run(folder: &Path) -> Result<View, Error> {
@@ -162,7 +204,7 @@ fn report_run(folder: &Path) -> Result<View, Error> {
         .map(|heat| (trace, heat))
         .into_iter()
         .collect();
-    let charts = write_charts(&folder.join("charts"), &view)?;
+    let charts = write_charts(&folder.join("charts"), &view, Drawing::default())?;
     let shown =
         serde_json::to_string_pretty(&config).map_err(|error| Error::results(&path, error))?;
     let command = "faultline run --config MACHINE --trace TRACE (or --workload NAME)".to_owned();

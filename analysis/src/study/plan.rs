@@ -46,6 +46,23 @@ pub struct PlannedTrace {
     pub spec: TraceSpec,
     /// What it is.
     pub identity: u128,
+    /// Accesses that it has, where that is known before it is read.
+    pub accesses: Option<u64>,
+}
+
+impl PlannedTrace {
+    /// Accesses up to `limit`, where that is known.
+    pub fn accesses_within(&self, limit: Option<u64>) -> Option<u64> {
+        match (self.accesses, limit) {
+            (Some(accesses), Some(limit)) => Some(accesses.min(limit)),
+            (known, limit) => known.or(limit),
+        }
+    }
+
+    /// The most pages of 4 KiB that it can touch, where that is known: an access touches at most two.
+    pub fn pages_within(&self, limit: Option<u64>) -> Option<u64> {
+        self.accesses_within(limit).map(|accesses| accesses.saturating_mul(2))
+    }
 }
 
 /// A study, ready to be computed.
@@ -436,7 +453,8 @@ impl Planner<'_> {
             }
             TraceSpec::File { .. } => Error::Trace(error),
         })?;
-        self.plan.traces.push(PlannedTrace { spec, identity });
+        let accesses = spec.accesses(self.seed);
+        self.plan.traces.push(PlannedTrace { spec, identity, accesses });
         Ok(self.plan.traces.len() - 1)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::document::Text;
 use super::execute::{Done, Options, Watch, execute};
-use super::outputs;
+use super::outputs::{self, Drawing};
 use super::plan::{Overrides, Plan};
 use super::store::Store;
 use crate::error::Error;
@@ -43,7 +43,8 @@ struct Quiet<'a> {
 }
 
 impl Watch for Quiet<'_> {
-    fn progress(&self, done: u64, _: u64) {
+    fn progress(&self, done: u64, _: u64, share: f64) {
+        assert!((0.0..=1.0).contains(&share));
         self.told.fetch_max(done, Ordering::Relaxed);
         if let Some((flag, after)) = self.interrupt
             && done >= after
@@ -59,12 +60,13 @@ fn compute(plan: &Plan, root: &Path, jobs: usize, shard: (usize, usize)) -> Done
     outputs::write_study(plan, &store).unwrap();
     let watch = Quiet { interrupt: None, told: AtomicU64::new(0) };
     let interrupted = AtomicBool::new(false);
-    let options = Options { jobs, shard, interrupted: &interrupted, watch: &watch };
+    let options =
+        Options { jobs, shard, memory: 1 << 32, interrupted: &interrupted, watch: &watch };
     execute(plan, &store, &options).unwrap()
 }
 
 fn csv(root: &Path) -> String {
-    outputs::write_all(&Store::open(root).unwrap()).unwrap();
+    outputs::write_all(&Store::open(root).unwrap(), Drawing { jobs: 2, keep: true }).unwrap();
     std::fs::read_to_string(root.join("points.csv")).unwrap()
 }
 
@@ -165,7 +167,13 @@ fn jobs_shards_and_interruptions_do_not_change_a_byte() {
     let store = Store::create(&stopped).unwrap();
     let interrupted = AtomicBool::new(false);
     let watch = Quiet { interrupt: Some((&interrupted, 24_000)), told: AtomicU64::new(0) };
-    let options = Options { jobs: 1, shard: (1, 1), interrupted: &interrupted, watch: &watch };
+    let options = Options {
+        jobs: 1,
+        shard: (1, 1),
+        memory: 1 << 32,
+        interrupted: &interrupted,
+        watch: &watch,
+    };
     assert!(matches!(execute(&plan, &store, &options), Err(Error::Interrupted)));
     let kept = store.points().unwrap().0.len();
     assert!(kept > 0 && kept < 24, "{kept} points were finished");

@@ -51,6 +51,56 @@ fn jobs_and_shards_give_the_same_bytes() {
 }
 
 #[test]
+fn memory_bounds_the_passes_and_changes_no_byte() {
+    let sandbox = study();
+    sandbox.run("sweep study.toml -o free --format json").json();
+    sandbox.run("sweep study.toml --memory 1 --jobs 2 -o bound --format json").json();
+    assert_eq!(points(&sandbox, "bound"), points(&sandbox, "free"));
+    let plan = |memory: &str| {
+        let line = format!("sweep study.toml --plan --memory {memory} --format json");
+        let plan = sandbox.run(&line).json();
+        (plan["passes"].as_array().unwrap().len(), plan["memory_bytes"].as_u64().unwrap())
+    };
+    // Two traces × two functional machines.
+    let (free, together) = plan("8GiB");
+    let (bound, alone) = plan("20MiB");
+    assert_eq!((free, bound), (2, 4));
+    assert!(alone < together, "{alone} < {together}");
+    let refused = sandbox.run("sweep study.toml --memory 4GB");
+    assert_eq!(refused.code, 2);
+}
+
+#[test]
+fn a_plan_names_every_missing_point_and_writes_nothing() {
+    let sandbox = study();
+    let fed = |line: &str| {
+        let plan = sandbox.run(line).json();
+        let passes = plan["passes"].as_array().unwrap();
+        let machines = passes.iter().flat_map(|pass| pass["machines"].as_array().unwrap());
+        let times = machines.flat_map(|machine| machine["times"].as_array().unwrap());
+        let mut points: Vec<String> = times.map(|time| time["point"].to_string()).collect();
+        points.sort();
+        points.dedup();
+        (points.len(), plan["stored"].as_u64().unwrap(), plan["cpu_seconds"].as_f64().unwrap())
+    };
+    let (points, stored, seconds) = fed("sweep study.toml --plan --format json");
+    assert_eq!((points, stored), (8, 0));
+    assert!(seconds > 0.0);
+    let text = sandbox.run("sweep study.toml --dry-run");
+    assert_eq!(text.code, 0);
+    for part in ["pass 2:", "function half: ", "stlb latency 9cycles", "estimate: "] {
+        assert!(text.stdout.contains(part), "{part}: {}", text.stdout);
+    }
+    assert!(!sandbox.path("results").exists(), "nothing is written");
+    let parts = ["1/3", "2/3", "3/3"]
+        .map(|shard| fed(&format!("sweep study.toml --plan --shard {shard} --format json")).0);
+    assert_eq!(parts.iter().sum::<usize>(), 8);
+    assert_eq!(sandbox.run("sweep study.toml --shard 1/3").code, 0);
+    let left = fed("sweep study.toml --plan --format json");
+    assert_eq!((left.0, left.1), (8 - parts[0], parts[0] as u64));
+}
+
+#[test]
 fn a_point_is_what_run_says_of_it() {
     let sandbox = study();
     assert_eq!(sandbox.run("sweep study.toml -o out").code, 0);

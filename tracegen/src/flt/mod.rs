@@ -5,7 +5,7 @@ mod column;
 mod decode;
 mod encode;
 mod event;
-mod index;
+pub mod index;
 pub mod layout;
 mod predict;
 pub mod read;
