@@ -34,7 +34,7 @@ const TIMING: &str = "\"core.rob\" = [64, 128, 224, 512]\n\
 
 /// Workloads and their parameters, from few misses to many.
 const TRACES: [(&str, &[(&str, &str)]); 6] = [
-    ("gemm", &[("n", "192"), ("tile", "32")]),
+    ("gemm", &[("n", "192"), ("variant", "tiled"), ("tile", "32")]),
     ("sequential", &[("footprint", "64MiB")]),
     ("kv", &[("keys", "100000"), ("operations", "50000")]),
     ("bfs", &[("scale", "15")]),

@@ -41,7 +41,7 @@ const TRACES: [&str; 6] = [
     "name = \"gups\"\nset = { table = \"1MiB\", updates = 1500 }",
     "name = \"chase\"\nset = { footprint = \"512KiB\" }",
     "name = \"sequential\"\nset = { footprint = \"128KiB\" }",
-    "name = \"gemm\"\nset = { n = 12, tile = 4 }",
+    "name = \"gemm\"\nset = { n = 12, variant = \"tiled\", tile = 4 }",
     "name = \"uniform\"\nset = { footprint = \"2MiB\", reads = 3000 }",
     "name = \"gups\"\nset = { table = \"4MiB\", updates = 800 }",
 ];
