@@ -1,5 +1,7 @@
 //! What a simulation allocates is less than what the plan of a study takes it to need.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

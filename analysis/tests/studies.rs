@@ -2,6 +2,8 @@
 //! the same histograms, to the last bit, whatever is swept, however many threads and shards compute it, however
 //! little memory it may take, and wherever it was stopped in between.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
