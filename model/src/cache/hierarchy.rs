@@ -1,20 +1,12 @@
 //! The caches of a CPU: for each stream, those that serve it, level by level.
 
 use super::chain::{chain, check_lower, check_place, walk_entry};
-use super::level::CacheLevel;
+use super::level::{Allocated, CacheLevel, Source};
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
 use crate::outcome::{MEMORY, Reference, ReferenceKind};
 use crate::statistics::Statistics;
-
-/// Who reads or writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Demand,
-    Walk,
-    TableWrite,
-}
 
 /// The caches of a CPU, write-back and write-allocate, neither inclusive nor exclusive: a line goes into
 /// every level above the one that had it, and what a level displaces stays in the others.
@@ -33,6 +25,9 @@ pub struct CacheHierarchy {
     chains: [Vec<u8>; 2],
     /// Where on the data chain page-table reads enter; past its end they go to memory.
     walk_entry: usize,
+    /// Dirty lines that a reference has displaced and that the levels below have yet to take: the level
+    /// that had it and its address, by level. Empty between references.
+    displaced: Vec<(u8, PhysAddr)>,
 }
 
 impl CacheHierarchy {
@@ -68,7 +63,7 @@ impl CacheHierarchy {
             }
         }
         let walk_entry = walk_entry(settings, &chains[0], entry_level)?;
-        Ok(Self { levels, next, chains, walk_entry })
+        Ok(Self { levels, next, chains, walk_entry, displaced: Vec::new() })
     }
 
     /// The caches in the order of the configuration.
@@ -98,7 +93,7 @@ impl CacheHierarchy {
     }
 
     /// A demand access that the first level may have: where it does, it is counted and true is returned;
-    /// where it does not, nothing has happened and [`access`](Self::access) does all of it.
+    /// where it does not, nothing has happened, and [`access_below`](Self::access_below) does the rest.
     #[inline]
     pub fn first_level_hit(&mut self, stream: Stream, addr: PhysAddr, write: bool) -> bool {
         let Some(first) = self.chains[stream as usize].first() else { return false };
@@ -130,6 +125,35 @@ impl CacheHierarchy {
         self.reference(stream, 0, addr, write, Source::Demand, memory)
     }
 
+    /// A demand access that [`first_level_hit`](Self::first_level_hit) has just found not to hit: as
+    /// [`access`](Self::access), without looking there again.
+    #[inline]
+    pub fn access_below(
+        &mut self,
+        stream: Stream,
+        addr: PhysAddr,
+        write: bool,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        if let Some(first) = self.chains[stream as usize].first() {
+            let level = &mut self.levels[usize::from(*first)];
+            level.counters.misses += 1;
+            if let Allocated::WriteBack(victim) = level.fill(addr, write) {
+                self.displaced.push((*first, victim));
+            }
+        }
+        self.reference(stream, 1, addr, false, Source::Demand, memory)
+    }
+
+    /// Has the host fetch what a demand access to `addr` reads first.
+    #[inline]
+    pub fn prefetch(&self, stream: Stream, addr: PhysAddr) {
+        for index in &self.chains[stream as usize] {
+            // Indices in a chain are those of levels.
+            self.levels[usize::from(*index)].prefetch(addr);
+        }
+    }
+
     /// The walker reads a page-table entry: as [`access`](Self::access).
     pub fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
         self.reference(Stream::Data, self.walk_entry, addr, false, Source::Walk, memory)
@@ -150,7 +174,9 @@ impl CacheHierarchy {
         self.reference(Stream::Data, self.walk_entry, addr, true, Source::TableWrite, memory)
     }
 
-    #[inline]
+    /// Every level is looked up and filled at once. What it displaces goes to the level below only when
+    /// that has been filled too, so that each sees its look-up first and write-backs from the nearest
+    /// level before those from further up, as if lines came up from the lowest level.
     fn reference(
         &mut self,
         stream: Stream,
@@ -160,48 +186,38 @@ impl CacheHierarchy {
         source: Source,
         memory: &mut Vec<Reference>,
     ) -> u8 {
-        let mut missed = entry;
         let mut served = MEMORY;
-        while let Some(index) = self.chains[stream as usize].get(missed).copied() {
-            let level = &mut self.levels[usize::from(index)];
-            let hit = level.lookup(addr, write && missed == entry);
-            let counters = &mut level.counters;
-            match (source, hit) {
-                (Source::Demand, true) => counters.hits += 1,
-                (Source::Demand, false) => counters.misses += 1,
-                (Source::Walk, true) => counters.walk_hits += 1,
-                (Source::Walk, false) => counters.walk_misses += 1,
-                (Source::TableWrite, _) => {}
+        let mut write = write;
+        for index in self.chains[stream as usize].get(entry..).unwrap_or(&[]) {
+            let level = &mut self.levels[usize::from(*index)];
+            let allocated = level.access(addr, write);
+            level.count(source, allocated == Allocated::Hit);
+            match allocated {
+                Allocated::Hit => {
+                    served = *index;
+                    break;
+                }
+                Allocated::Filled => {}
+                Allocated::WriteBack(victim) => self.displaced.push((*index, victim)),
             }
-            if hit {
-                served = index;
-                break;
-            }
-            missed += 1;
+            write = false;
         }
-        for place in (entry..missed).rev() {
-            let Some(index) = self.chains[stream as usize].get(place).copied() else { break };
-            self.fill(index, addr, write && place == entry, memory);
+        while let Some((index, victim)) = self.displaced.pop() {
+            self.write_back(index, victim, memory);
         }
         served
     }
 
-    /// Puts the line of `addr` into a level that does not have it, and writes on what it displaces.
-    fn fill(&mut self, index: u8, addr: PhysAddr, dirty: bool, memory: &mut Vec<Reference>) {
-        let (mut index, mut addr, mut dirty) = (index, addr, dirty);
-        loop {
-            let victim = self.levels[usize::from(index)].fill(addr, dirty);
-            let Some(victim) = victim.filter(|victim| victim.dirty) else { return };
-            let Some(below) = self.next[usize::from(index)] else {
-                let (addr, kind) = (victim.addr, ReferenceKind::Writeback);
-                memory.push(Reference { addr, kind, served: MEMORY });
-                return;
-            };
-            if self.levels[usize::from(below)].mark_dirty(victim.addr) {
-                return;
+    /// Writes a dirty line that the level at `index` has displaced to the one below, and on from there.
+    fn write_back(&mut self, index: u8, addr: PhysAddr, memory: &mut Vec<Reference>) {
+        let (mut index, mut addr) = (index, addr);
+        while let Some(below) = self.next[usize::from(index)] {
+            match self.levels[usize::from(below)].write_back(addr) {
+                Allocated::WriteBack(victim) => (index, addr) = (below, victim),
+                Allocated::Hit | Allocated::Filled => return,
             }
-            (index, addr, dirty) = (below, victim.addr, true);
         }
+        memory.push(Reference { addr, kind: ReferenceKind::Writeback, served: MEMORY });
     }
 
     /// Which cache would have the line of `addr`, without a use or a count.

@@ -3,21 +3,12 @@
 use super::settings;
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
-use crate::replacement::{Geometry, Key, PlaceError, SetAssociative, component_seed};
+use crate::replacement::{Geometry, Key, PlaceError, Reached, SetAssociative, component_seed};
 use crate::statistics::Statistics;
 use crate::units::ByteSize;
 
 /// The most lines that a cache may have.
 pub const MAX_LINES: u64 = 1 << 26;
-
-/// A line that a fill displaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Victim {
-    /// Its first byte.
-    pub addr: PhysAddr,
-    /// Whether it was written to since it came.
-    pub dirty: bool,
-}
 
 /// What a cache counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,12 +29,31 @@ pub struct CacheCounters {
     pub walk_writes: u64,
 }
 
-/// A set-associative cache. Every way remembers whether its line is dirty.
+/// Who reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Demand,
+    Walk,
+    TableWrite,
+}
+
+/// What a line's way into a cache did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocated {
+    /// The line was there.
+    Hit,
+    /// It was not, and is now; nothing has to be written to the level below.
+    Filled,
+    /// It was not, and has displaced the dirty line of this address.
+    WriteBack(PhysAddr),
+}
+
+/// A set-associative cache. A dirty line is a marked entry.
 #[derive(Debug, Clone)]
 pub struct CacheLevel {
     name: String,
     line_shift: u32,
-    lines: SetAssociative<bool>,
+    lines: SetAssociative,
     pub(super) counters: CacheCounters,
 }
 
@@ -142,39 +152,84 @@ impl CacheLevel {
     /// Whether the line of `addr` is there, which is a use; a write makes it dirty. Counts nothing.
     #[inline]
     pub fn lookup(&mut self, addr: PhysAddr, write: bool) -> bool {
-        match self.lines.lookup(self.key(addr)) {
-            Some(dirty) => {
-                *dirty |= write;
-                true
-            }
-            None => false,
-        }
+        self.lines.lookup_mark(self.key(addr), write)
     }
 
     /// Whether the line of `addr` is there, without a use, and whether it is dirty.
     pub fn probe(&self, addr: PhysAddr) -> Option<bool> {
-        self.lines.probe(self.key(addr)).copied()
+        self.lines.marked(self.key(addr))
     }
 
     /// Makes the line of `addr` dirty, without a use; whether it was there.
     #[inline]
     pub fn mark_dirty(&mut self, addr: PhysAddr) -> bool {
-        self.lines.probe_mut(self.key(addr)).map(|dirty| *dirty = true).is_some()
+        self.lines.mark(self.key(addr))
     }
 
-    /// Puts in the line of `addr`, which a look-up has not found.
+    /// Looks the line of `addr` up, which is a use, and puts it in where it is not there; a write makes it
+    /// dirty. Counts what is displaced.
     #[inline]
-    pub fn fill(&mut self, addr: PhysAddr, dirty: bool) -> Option<Victim> {
-        let evicted = self.lines.fill(self.key(addr), dirty)?;
-        self.counters.evictions += 1;
-        self.counters.writebacks += u64::from(evicted.value);
-        let addr = PhysAddr(evicted.key.number << self.line_shift);
-        Some(Victim { addr, dirty: evicted.value })
+    pub fn access(&mut self, addr: PhysAddr, write: bool) -> Allocated {
+        let reached = self.lines.access(self.key(addr), write);
+        self.allocated(reached)
+    }
+
+    /// The level above writes the line of `addr` back: it becomes dirty, without a use, or is put in where
+    /// it is not there. Counts what is displaced.
+    #[inline]
+    pub fn write_back(&mut self, addr: PhysAddr) -> Allocated {
+        let reached = self.lines.write(self.key(addr));
+        self.allocated(reached)
+    }
+
+    /// Puts in the line of `addr`, which a look-up has not found. Counts what is displaced.
+    #[inline]
+    pub fn fill(&mut self, addr: PhysAddr, dirty: bool) -> Allocated {
+        let reached = self.lines.fill(self.key(addr), dirty);
+        self.allocated(reached)
+    }
+
+    #[inline]
+    fn allocated(&mut self, reached: Reached) -> Allocated {
+        match reached {
+            Reached::Hit => Allocated::Hit,
+            Reached::Filled => Allocated::Filled,
+            Reached::Displaced => {
+                self.counters.evictions += 1;
+                Allocated::Filled
+            }
+            Reached::Marked(line) => {
+                self.counters.evictions += 1;
+                self.counters.writebacks += 1;
+                Allocated::WriteBack(PhysAddr(line << self.line_shift))
+            }
+        }
+    }
+
+    /// Counts a reference that found its line, or did not.
+    #[inline]
+    pub(super) fn count(&mut self, source: Source, hit: bool) {
+        let counters = &mut self.counters;
+        match (source, hit) {
+            (Source::Demand, true) => counters.hits += 1,
+            (Source::Demand, false) => counters.misses += 1,
+            (Source::Walk, true) => counters.walk_hits += 1,
+            (Source::Walk, false) => counters.walk_misses += 1,
+            (Source::TableWrite, _) => {}
+        }
+    }
+
+    /// Has the host fetch what a look-up of `addr` reads first.
+    #[inline]
+    pub fn prefetch(&self, addr: PhysAddr) {
+        self.lines.prefetch(self.key(addr));
     }
 
     /// Drops the line of `addr`; whether it was dirty, where it was there.
     pub fn invalidate(&mut self, addr: PhysAddr) -> Option<bool> {
-        self.lines.invalidate(self.key(addr))
+        let dirty = self.probe(addr)?;
+        self.lines.invalidate(self.key(addr));
+        Some(dirty)
     }
 
     /// The set and the tag of an address: its line's number modulo and divided by the number of sets.
@@ -185,9 +240,9 @@ impl CacheLevel {
     /// Puts a clean line in a set and way, as a preloaded machine has it; returns its first byte.
     ///
     /// # Errors
-    /// As [`Array::place`](crate::replacement::Array::place).
+    /// As [`SetAssociative::place`].
     pub fn place(&mut self, set: usize, way: usize, tag: u64) -> Result<PhysAddr, PlaceError> {
-        self.lines.place(set, way, tag, 0, false)?;
+        self.lines.place(set, way, tag, 0)?;
         let number = self.lines.index().join(set, tag).ok_or(PlaceError::Tag { tag })?;
         Ok(PhysAddr(number << self.line_shift))
     }
@@ -292,10 +347,10 @@ mod tests {
     #[test]
     fn a_victim_is_dirty_if_it_was_written() {
         let mut cache = CacheLevel::new(&settings(128, 1, 64), None, 40, 0).unwrap();
-        assert_eq!(cache.fill(PhysAddr(0x40), false), None);
+        assert_eq!(cache.fill(PhysAddr(0x40), false), Allocated::Filled);
         assert!(cache.lookup(PhysAddr(0x7f), true));
         let victim = cache.fill(PhysAddr(0x10c0), false);
-        assert_eq!(victim, Some(Victim { addr: PhysAddr(0x40), dirty: true }));
+        assert_eq!(victim, Allocated::WriteBack(PhysAddr(0x40)));
         assert!(cache.mark_dirty(PhysAddr(0x10c0)));
         assert_eq!(cache.invalidate(PhysAddr(0x10c0)), Some(true));
         assert_eq!((cache.counters().evictions, cache.counters().writebacks), (1, 1));

@@ -6,4 +6,4 @@ pub mod level;
 pub mod settings;
 
 pub use hierarchy::CacheHierarchy;
-pub use level::{CacheLevel, Victim};
+pub use level::{Allocated, CacheLevel};

@@ -250,7 +250,7 @@ impl Simulator {
             return self.first_caches[stream as usize];
         }
         let mark = cpu.emitter.references.len();
-        let served = cpu.caches.access(stream, addr, write, &mut cpu.emitter.references);
+        let served = cpu.caches.access_below(stream, addr, write, &mut cpu.emitter.references);
         let demand = Reference { addr, kind: ReferenceKind::Demand, served };
         cpu.emitter.references.insert(mark, demand);
         served

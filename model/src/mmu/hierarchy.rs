@@ -6,6 +6,7 @@ use crate::address::{Asid, PageShift, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::config::InvalidSetting;
 use crate::outcome::WALKED;
+use crate::replacement::Key;
 use crate::statistics::Statistics;
 use crate::units::ByteSize;
 
@@ -26,8 +27,25 @@ struct Chain {
     size: PageShift,
     /// Indices into the list of TLBs, by level.
     tlbs: Vec<u8>,
+    /// For each of these, as [`Tlb::context`].
+    contexts: Vec<(u32, u32)>,
     /// Whether any page of this size was ever put in: where none was, there is nothing to look for.
     used: bool,
+}
+
+impl Chain {
+    /// The TLBs by level, the key of `addr` in each.
+    #[inline]
+    fn keys(
+        &self,
+        asid: Asid,
+        addr: VirtAddr,
+    ) -> impl DoubleEndedIterator<Item = (u8, Key)> + ExactSizeIterator {
+        let number = self.size.page_of(addr).0;
+        self.tlbs.iter().zip(&self.contexts).map(move |(tlb, (code, shift))| {
+            (*tlb, Key { number, context: u32::from(asid.0) << shift | code })
+        })
+    }
 }
 
 /// The TLBs of a CPU.
@@ -106,21 +124,28 @@ impl TlbHierarchy {
     #[inline]
     pub fn lookup(&mut self, stream: Stream, asid: Asid, addr: VirtAddr) -> Option<Found> {
         let Self { tlbs, chains } = self;
-        for chain in &chains[stream as usize] {
-            let Some((first, _)) = chain.tlbs.split_first() else { continue };
-            if !chain.used {
-                continue;
-            }
-            let (size, page) = (chain.size, chain.size.page_of(addr));
+        for chain in chains[stream as usize].iter().filter(|chain| chain.used) {
+            let mut keys = chain.keys(asid, addr);
+            let Some((first, key)) = keys.next() else { continue };
             // Indices in a chain are those of TLBs.
-            if let Some(entry) = tlbs[usize::from(*first)].lookup(asid, page, size) {
-                return Some(Found { tlb: *first, size, entry: *entry });
+            if let Some(entry) = tlbs[usize::from(first)].lookup_key(key) {
+                return Some(Found { tlb: first, size: chain.size, entry });
             }
             if let Some(found) = lookup_below(tlbs, chain, asid, addr) {
                 return Some(found);
             }
         }
         None
+    }
+
+    /// Has the host fetch what a look-up of `addr` reads first.
+    #[inline]
+    pub fn prefetch(&self, stream: Stream, asid: Asid, addr: VirtAddr) {
+        for chain in self.chains[stream as usize].iter().filter(|chain| chain.used) {
+            for (tlb, key) in chain.keys(asid, addr) {
+                self.tlbs[usize::from(tlb)].prefetch(key);
+            }
+        }
     }
 
     /// Counts a hit on the entry that was used last in the TLB at index `tlb` of the configuration's
@@ -150,15 +175,16 @@ impl TlbHierarchy {
         entry: TlbEntry,
     ) {
         let Self { tlbs, chains } = self;
-        for chains in chains.iter_mut() {
+        let of_size = |chain: &Chain| chain.size == size;
+        let Some(place) = chains[stream as usize].iter().position(of_size) else { return };
+        if !chains[stream as usize][place].used {
             // A TLB may be on both streams' chains.
-            chains.iter_mut().filter(|c| c.size == size).for_each(|chain| chain.used = true);
+            let chains = chains.iter_mut().flatten().filter(|chain| chain.size == size);
+            chains.for_each(|chain| chain.used = true);
         }
-        for chain in chains[stream as usize].iter().filter(|chain| chain.size == size) {
-            // The lowest level first, as the translation comes up.
-            for tlb in chain.tlbs.iter().rev() {
-                tlbs[usize::from(*tlb)].fill(asid, size.page_of(addr), size, entry);
-            }
+        // The lowest level first, as the translation comes up.
+        for (tlb, key) in chains[stream as usize][place].keys(asid, addr).rev() {
+            tlbs[usize::from(tlb)].fill_key(key, entry);
         }
     }
 
@@ -167,7 +193,7 @@ impl TlbHierarchy {
         self.chains[stream as usize].iter().find_map(|chain| {
             chain.tlbs.iter().find_map(|tlb| {
                 let page = chain.size.page_of(addr);
-                let entry = *self.tlbs[usize::from(*tlb)].probe(asid, page, chain.size)?;
+                let entry = self.tlbs[usize::from(*tlb)].probe(asid, page, chain.size)?;
                 Some(Found { tlb: *tlb, size: chain.size, entry })
             })
         })
@@ -182,9 +208,7 @@ impl TlbHierarchy {
         change: impl Fn(&mut TlbEntry),
     ) {
         for tlb in self.tlbs.iter_mut().filter(|tlb| tlb.sizes().contains(&size)) {
-            if let Some(entry) = tlb.probe_mut(asid, size.page_of(addr), size) {
-                change(entry);
-            }
+            tlb.update(asid, size.page_of(addr), size, &change);
         }
     }
 
@@ -217,17 +241,14 @@ impl TlbHierarchy {
 
 /// Looks `addr` up below the first level, which does not have it.
 fn lookup_below(tlbs: &mut [Tlb], chain: &Chain, asid: Asid, addr: VirtAddr) -> Option<Found> {
-    let (size, page) = (chain.size, chain.size.page_of(addr));
-    for (above, tlb) in chain.tlbs.iter().enumerate().skip(1) {
-        let Some(entry) = tlbs[usize::from(*tlb)].lookup(asid, page, size).copied() else {
-            continue;
-        };
-        for missed in chain.tlbs[..above].iter().rev() {
-            let missed = &mut tlbs[usize::from(*missed)];
+    for (above, (tlb, key)) in chain.keys(asid, addr).enumerate().skip(1) {
+        let Some(entry) = tlbs[usize::from(tlb)].lookup_key(key) else { continue };
+        for (missed, key) in chain.keys(asid, addr).take(above).rev() {
+            let missed = &mut tlbs[usize::from(missed)];
             missed.count_miss();
-            missed.fill(asid, page, size, entry);
+            missed.fill_key(key, entry);
         }
-        return Some(Found { tlb: *tlb, size, entry });
+        return Some(Found { tlb, size: chain.size, entry });
     }
     None
 }
@@ -318,8 +339,9 @@ fn chains(
             }
         }
         // There are at most 253 TLBs.
-        let members = members.into_iter().map(|k| k as u8).collect();
-        Ok(Chain { size: *size, tlbs: members, used: false })
+        let contexts = members.iter().map(|k| tlbs[*k].context(*size)).collect();
+        let tlbs = members.into_iter().map(|k| k as u8).collect();
+        Ok(Chain { size: *size, tlbs, contexts, used: false })
     };
     sizes.iter().map(chain_of).collect()
 }

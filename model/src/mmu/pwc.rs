@@ -10,7 +10,7 @@ use super::settings;
 use super::tlb::check_geometry;
 use crate::address::{Asid, PhysAddr, VirtAddr};
 use crate::config::InvalidSetting;
-use crate::replacement::{Geometry, Key, SetAssociative, component_seed};
+use crate::replacement::{Geometry, Inserted, Key, SetAssociative, component_seed};
 use crate::statistics::Statistics;
 
 /// Where a walk starts that found something in a paging-structure cache.
@@ -28,7 +28,9 @@ struct Level {
     level: u8,
     /// log2 of the bytes that an entry of this level maps.
     span: u8,
-    entries: SetAssociative<u64>,
+    keys: SetAssociative,
+    /// The address of the table that each key's entry points to.
+    tables: Vec<u64>,
     hits: u64,
     misses: u64,
 }
@@ -94,9 +96,10 @@ impl PagingStructureCaches {
                 context_bits: u16::BITS - settings.asids.saturating_sub(1).leading_zeros(),
             };
             let seed = component_seed(&format!("pwc.{}", pwc.level), seed);
-            let entries = SetAssociative::new(&pwc.replacement, geometry, seed)
+            let keys = SetAssociative::new(&pwc.replacement, geometry, seed)
                 .map_err(|message| invalid("replacement", message))?;
-            levels.push(Level { level: pwc.level, span, entries, hits: 0, misses: 0 });
+            let tables = vec![0; keys.entries()];
+            levels.push(Level { level: pwc.level, span, keys, tables, hits: 0, misses: 0 });
         }
         levels.sort_by_key(|level| level.level);
         Ok(Self { levels })
@@ -106,9 +109,9 @@ impl PagingStructureCaches {
     #[inline]
     pub fn lookup(&mut self, asid: Asid, addr: VirtAddr) -> Option<Start> {
         for cache in &mut self.levels {
-            if let Some(table) = cache.entries.lookup(cache.key(asid, addr)) {
+            if let Some(entry) = cache.keys.lookup(cache.key(asid, addr)) {
                 cache.hits += 1;
-                return Some(Start { level: cache.level, table: PhysAddr(*table) });
+                return Some(Start { level: cache.level, table: PhysAddr(cache.tables[entry]) });
             }
             cache.misses += 1;
         }
@@ -118,8 +121,8 @@ impl PagingStructureCaches {
     /// What [`lookup`](Self::lookup) would say, without a use or a count.
     pub fn probe(&self, asid: Asid, addr: VirtAddr) -> Option<Start> {
         self.levels.iter().find_map(|cache| {
-            let table = cache.entries.probe(cache.key(asid, addr))?;
-            Some(Start { level: cache.level, table: PhysAddr(*table) })
+            let entry = cache.keys.probe(cache.key(asid, addr))?;
+            Some(Start { level: cache.level, table: PhysAddr(cache.tables[entry]) })
         })
     }
 
@@ -128,33 +131,29 @@ impl PagingStructureCaches {
     #[inline]
     pub fn fill(&mut self, asid: Asid, addr: VirtAddr, level: u8, table: PhysAddr) {
         let Some(cache) = self.levels.iter_mut().find(|cache| cache.level == level) else { return };
-        let key = cache.key(asid, addr);
-        match cache.entries.lookup(key) {
-            Some(there) => *there = table.0,
-            None => {
-                cache.entries.fill(key, table.0);
-            }
-        }
+        let (Inserted::There(entry) | Inserted::Filled(entry) | Inserted::Displaced(entry)) =
+            cache.keys.insert(cache.key(asid, addr));
+        cache.tables[entry] = table.0;
     }
 
     /// The entry of `level` that covers `addr` has changed: the table that it pointed to is gone.
     pub fn invalidate(&mut self, asid: Asid, addr: VirtAddr, level: u8) {
         for cache in self.levels.iter_mut().filter(|cache| cache.level == level) {
-            cache.entries.invalidate(cache.key(asid, addr));
+            cache.keys.invalidate(cache.key(asid, addr));
         }
     }
 
     /// Drops every entry of an address space.
     pub fn flush_asid(&mut self, asid: Asid) {
         for cache in &mut self.levels {
-            cache.entries.retain(|key, _| key.context != u32::from(asid.0));
+            cache.keys.retain(|key| key.context != u32::from(asid.0));
         }
     }
 
     /// Drops every entry.
     pub fn flush(&mut self) {
         self.levels.iter_mut().for_each(|cache| {
-            cache.entries.retain(|_, _| false);
+            cache.keys.retain(|_| false);
         });
     }
 

@@ -3,7 +3,7 @@
 use super::settings;
 use crate::address::{Asid, PageShift, Pfn, Vpn};
 use crate::config::InvalidSetting;
-use crate::replacement::{Geometry, Key, PlaceError, SetAssociative, component_seed};
+use crate::replacement::{Geometry, Inserted, Key, PlaceError, SetAssociative, component_seed};
 use crate::statistics::Statistics;
 
 /// The most entries that a TLB or paging-structure cache may have.
@@ -21,6 +21,27 @@ pub struct TlbEntry {
     pub dirty: bool,
     /// Fetches are allowed.
     pub executable: bool,
+}
+
+impl TlbEntry {
+    /// The entry in one word. The upper three bits of a frame's number are not kept: with pages of at
+    /// least 64 B they are beyond any physical address.
+    #[inline]
+    fn pack(self) -> u64 {
+        let flags = [self.writable, self.dirty, self.executable];
+        self.pfn.0 << 3 | flags.iter().rev().fold(0, |bits, flag| bits << 1 | u64::from(*flag))
+    }
+
+    /// What [`pack`](Self::pack) was given.
+    #[inline]
+    fn unpack(word: u64) -> Self {
+        Self {
+            pfn: Pfn(word >> 3),
+            writable: word & 1 != 0,
+            dirty: word & 2 != 0,
+            executable: word & 4 != 0,
+        }
+    }
 }
 
 /// What a TLB counts. Each part of an access that spans pages counts.
@@ -43,7 +64,9 @@ pub struct TlbCounters {
 #[derive(Debug, Clone)]
 pub struct Tlb {
     name: String,
-    entries: SetAssociative<TlbEntry>,
+    keys: SetAssociative,
+    /// The packed entry of each key.
+    entries: Vec<u64>,
     /// The sizes that it holds; a page's place here is part of its key.
     sizes: Vec<PageShift>,
     size_bits: u32,
@@ -100,10 +123,11 @@ impl Tlb {
             context_bits: size_bits + asid_bits,
         };
         let seed = component_seed(&settings.name, seed);
-        let entries = SetAssociative::new(&settings.replacement, geometry, seed)
+        let keys = SetAssociative::new(&settings.replacement, geometry, seed)
             .map_err(|message| InvalidSetting::new(format!("{key}.replacement"), message))?;
         let (name, sizes) = (settings.name.clone(), sizes.to_vec());
-        Ok(Self { name, entries, sizes, size_bits, counters: TlbCounters::default() })
+        let entries = vec![0; keys.entries()];
+        Ok(Self { name, keys, entries, sizes, size_bits, counters: TlbCounters::default() })
     }
 
     /// The name that results use.
@@ -121,20 +145,33 @@ impl Tlb {
         self.counters
     }
 
-    #[inline]
-    fn key(&self, asid: Asid, page: Vpn, size: PageShift) -> Key {
+    /// What keys of pages of `size` have beside the page's number in address space 0, and how far to the
+    /// left of that another address space's identifier goes.
+    pub(super) fn context(&self, size: PageShift) -> (u32, u32) {
         // A TLB has one to a handful of sizes.
         let code = self.sizes.iter().position(|held| *held == size).unwrap_or(0) as u32;
-        Key { number: page.0, context: u32::from(asid.0) << self.size_bits | code }
+        (code, self.size_bits)
+    }
+
+    #[inline]
+    fn key(&self, asid: Asid, page: Vpn, size: PageShift) -> Key {
+        let (code, shift) = self.context(size);
+        Key { number: page.0, context: u32::from(asid.0) << shift | code }
     }
 
     /// Looks a page of one of its sizes up. A hit is counted and is a use; a miss is not counted here,
     /// as the page may be of another size: see [`count_miss`](Self::count_miss).
     #[inline]
-    pub fn lookup(&mut self, asid: Asid, page: Vpn, size: PageShift) -> Option<&mut TlbEntry> {
-        let found = self.entries.lookup(self.key(asid, page, size))?;
+    pub fn lookup(&mut self, asid: Asid, page: Vpn, size: PageShift) -> Option<TlbEntry> {
+        self.lookup_key(self.key(asid, page, size))
+    }
+
+    /// As [`lookup`](Self::lookup).
+    #[inline]
+    pub(super) fn lookup_key(&mut self, key: Key) -> Option<TlbEntry> {
+        let entry = self.keys.lookup(key)?;
         self.counters.hits += 1;
-        Some(found)
+        Some(TlbEntry::unpack(self.entries[entry]))
     }
 
     /// Counts a look-up that found the entry that was used last.
@@ -151,29 +188,53 @@ impl Tlb {
 
     /// The entry of a page, without a use or a count.
     #[inline]
-    pub fn probe(&self, asid: Asid, page: Vpn, size: PageShift) -> Option<&TlbEntry> {
-        self.entries.probe(self.key(asid, page, size))
+    pub fn probe(&self, asid: Asid, page: Vpn, size: PageShift) -> Option<TlbEntry> {
+        let entry = self.keys.probe(self.key(asid, page, size))?;
+        Some(TlbEntry::unpack(self.entries[entry]))
     }
 
-    /// The entry of a page to be changed, without a use or a count.
-    #[inline]
-    pub fn probe_mut(&mut self, asid: Asid, page: Vpn, size: PageShift) -> Option<&mut TlbEntry> {
-        self.entries.probe_mut(self.key(asid, page, size))
+    /// Changes the entry of a page where it is there, without a use or a count.
+    pub fn update(
+        &mut self,
+        asid: Asid,
+        page: Vpn,
+        size: PageShift,
+        change: impl FnOnce(&mut TlbEntry),
+    ) {
+        if let Some(place) = self.keys.probe(self.key(asid, page, size)) {
+            let mut entry = TlbEntry::unpack(self.entries[place]);
+            change(&mut entry);
+            self.entries[place] = entry.pack();
+        }
     }
 
     /// Puts in a translation; one that is there already is replaced.
     pub fn fill(&mut self, asid: Asid, page: Vpn, size: PageShift, entry: TlbEntry) {
-        let key = self.key(asid, page, size);
-        if let Some(there) = self.entries.lookup(key) {
-            *there = entry;
-        } else if self.entries.fill(key, entry).is_some() {
-            self.counters.evictions += 1;
-        }
+        self.fill_key(self.key(asid, page, size), entry);
+    }
+
+    /// As [`fill`](Self::fill).
+    #[inline]
+    pub(super) fn fill_key(&mut self, key: Key, entry: TlbEntry) {
+        let place = match self.keys.insert(key) {
+            Inserted::There(place) | Inserted::Filled(place) => place,
+            Inserted::Displaced(place) => {
+                self.counters.evictions += 1;
+                place
+            }
+        };
+        self.entries[place] = entry.pack();
+    }
+
+    /// Has the host fetch what a look-up of `key` reads first.
+    #[inline]
+    pub(super) fn prefetch(&self, key: Key) {
+        self.keys.prefetch(key);
     }
 
     /// Drops a page's entry; whether there was one.
     pub fn invalidate_page(&mut self, asid: Asid, page: Vpn, size: PageShift) -> bool {
-        let dropped = self.entries.invalidate(self.key(asid, page, size)).is_some();
+        let dropped = self.keys.invalidate(self.key(asid, page, size));
         self.counters.shootdowns += u64::from(dropped);
         dropped
     }
@@ -181,13 +242,13 @@ impl Tlb {
     /// Drops every entry of an address space.
     pub fn flush_asid(&mut self, asid: Asid) {
         let bits = self.size_bits;
-        self.entries.retain(|key, _| key.context >> bits != u32::from(asid.0));
+        self.keys.retain(|key| key.context >> bits != u32::from(asid.0));
         self.counters.flushes += 1;
     }
 
     /// Drops every entry.
     pub fn flush(&mut self) {
-        self.entries.retain(|_, _| false);
+        self.keys.retain(|_| false);
         self.counters.flushes += 1;
     }
 
@@ -198,13 +259,13 @@ impl Tlb {
 
     /// The set and the tag of a page: its number modulo and divided by the number of sets.
     pub fn locate(&self, page: Vpn) -> (usize, u64) {
-        self.entries.index().split(page.0)
+        self.keys.index().split(page.0)
     }
 
     /// Puts an entry in a set and way, as a preloaded machine has it.
     ///
     /// # Errors
-    /// As [`Array::place`](crate::replacement::Array::place).
+    /// As [`SetAssociative::place`].
     pub fn place(
         &mut self,
         (set, way): (usize, usize),
@@ -214,7 +275,9 @@ impl Tlb {
         entry: TlbEntry,
     ) -> Result<(), PlaceError> {
         let context = self.key(asid, Vpn(0), size).context;
-        self.entries.place(set, way, tag, context, entry)
+        let place = self.keys.place(set, way, tag, context)?;
+        self.entries[place] = entry.pack();
+        Ok(())
     }
 
     /// Declares its statistics; `instructions` is what misses are related to.
@@ -277,7 +340,17 @@ mod tests {
         let mut tlb = tlb(16, 4);
         assert_eq!(tlb.locate(Vpn(0x0f)), (3, 3));
         tlb.place((3, 1), 3, Asid(0), PAGE, entry(0x0d)).unwrap();
-        assert_eq!(tlb.lookup(Asid(0), Vpn(0x0f), PAGE).copied(), Some(entry(0x0d)));
+        assert_eq!(tlb.lookup(Asid(0), Vpn(0x0f), PAGE), Some(entry(0x0d)));
+    }
+
+    #[test]
+    fn an_entry_fits_a_word() {
+        for bits in 0..8u64 {
+            let flag = |bit: u64| bits >> bit & 1 != 0;
+            let (writable, dirty, executable) = (flag(0), flag(1), flag(2));
+            let entry = TlbEntry { pfn: Pfn((1 << 58) - bits), writable, dirty, executable };
+            assert_eq!(TlbEntry::unpack(entry.pack()), entry);
+        }
     }
 
     #[test]

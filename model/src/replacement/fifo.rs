@@ -28,16 +28,20 @@ impl Replacement for Fifo {
         Self { age: Order::new(shape) }
     }
 
-    #[inline]
-    fn touch(&mut self, _: usize, _: usize) {}
-
-    #[inline]
-    fn fill(&mut self, set: usize, way: usize) {
-        self.age.promote(set, way);
+    fn start(&self) -> u64 {
+        self.age.start()
     }
 
     #[inline]
-    fn victim(&mut self, set: usize) -> usize {
-        self.age.back(set)
+    fn touch(&mut self, _: &mut u64, _: usize, _: usize) {}
+
+    #[inline]
+    fn fill(&mut self, word: &mut u64, set: usize, way: usize) {
+        self.age.promote(word, set, way);
+    }
+
+    #[inline]
+    fn replace(&mut self, word: &mut u64, set: usize) -> usize {
+        self.age.recycle(word, set)
     }
 }

@@ -28,18 +28,22 @@ impl Replacement for Lru {
         Self { recency: Order::new(shape) }
     }
 
-    #[inline]
-    fn touch(&mut self, set: usize, way: usize) {
-        self.recency.promote(set, way);
+    fn start(&self) -> u64 {
+        self.recency.start()
     }
 
     #[inline]
-    fn fill(&mut self, set: usize, way: usize) {
-        self.recency.promote(set, way);
+    fn touch(&mut self, word: &mut u64, set: usize, way: usize) {
+        self.recency.promote(word, set, way);
     }
 
     #[inline]
-    fn victim(&mut self, set: usize) -> usize {
-        self.recency.back(set)
+    fn fill(&mut self, word: &mut u64, set: usize, way: usize) {
+        self.recency.promote(word, set, way);
+    }
+
+    #[inline]
+    fn replace(&mut self, word: &mut u64, set: usize) -> usize {
+        self.recency.recycle(word, set)
     }
 }

@@ -1,16 +1,22 @@
 //! Set-associative arrays and their replacement policies, one policy a file.
 //!
-//! [`Policy`] is the setting; [`Replacement`] is what a policy does; [`Array`] is a set-associative
-//! array that is monomorphised over one; [`SetAssociative`] is the enum at the boundary that holds an
-//! array of any policy. A new policy is a file with its settings and its [`Replacement`], its `mod`
-//! line, and its line in `for_each_policy`.
+//! [`Policy`] is the setting; [`Replacement`] is what a policy does; [`SetAssociative`] is an array of
+//! keys under any policy. It keeps sets of up to 16 ways as blocks whose tags are compared together
+//! (`compared`), larger ones behind an index (`indexed`). A new policy is a file with its settings and
+//! its [`Replacement`], its `mod` line, and its line in `for_each_policy`.
 
-mod array;
+mod compared;
+mod index;
+mod indexed;
+mod keys;
+mod lanes;
 mod order;
+mod prefetch;
+mod ranking;
 mod set_associative;
 mod set_index;
 mod setting;
-mod tag;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +26,10 @@ pub mod plru;
 pub mod random;
 pub mod srrip;
 
-pub use array::{Array, Evicted, Geometry, Key, PlaceError};
-pub use set_associative::SetAssociative;
+pub use keys::{Geometry, Key};
+pub use set_associative::{Inserted, PlaceError, Reached, SetAssociative};
 pub use set_index::SetIndex;
 pub use setting::Policy;
-pub use tag::Tag;
 
 /// The size of a structure that a policy keeps state for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +42,11 @@ pub struct Shape {
 
 /// What a replacement policy does: it ranks the ways of a set.
 ///
-/// The array guarantees that `set` and `way` are within the [`Shape`], that an invalid way is filled
-/// before any valid one is displaced (the lowest one first), and that [`victim`](Self::victim) is asked
-/// only where every way is valid. A way that is invalidated is not reported: its rank is set anew when
-/// it is filled.
+/// Every set has a word for the policy, beside its tags in the host's memory; what does not fit there
+/// the policy keeps itself. The array guarantees that `set` and `way` are within the [`Shape`], that
+/// `word` is the set's, that an invalid way is filled before any valid one is displaced (the lowest one
+/// first), and that [`replace`](Self::replace) is asked only where every way is valid. A way that is
+/// invalidated is not reported: its rank is set anew when it is filled.
 pub trait Replacement: Sized {
     /// The policy's parameters.
     type Settings;
@@ -55,14 +61,19 @@ pub trait Replacement: Sized {
     /// [`check`](Self::check) accept the settings.
     fn new(settings: &Self::Settings, shape: Shape, seed: u64) -> Self;
 
+    /// The word of an empty set.
+    fn start(&self) -> u64 {
+        0
+    }
+
     /// A look-up found `way`. Doing so again at once changes nothing: callers leave it out.
-    fn touch(&mut self, set: usize, way: usize);
+    fn touch(&mut self, word: &mut u64, set: usize, way: usize);
 
-    /// `way` has been filled.
-    fn fill(&mut self, set: usize, way: usize);
+    /// The empty `way` has been filled.
+    fn fill(&mut self, word: &mut u64, set: usize, way: usize);
 
-    /// The way to displace. A fill of that way follows.
-    fn victim(&mut self, set: usize) -> usize;
+    /// Chooses the way to displace, which is filled anew.
+    fn replace(&mut self, word: &mut u64, set: usize) -> usize;
 }
 
 /// The seed of the component called `name` in a run with seed `run`: every component draws from a

@@ -14,11 +14,11 @@ const ONES: u64 = 0x1111_1111_1111_1111;
 /// An order of the ways of every set. Initially way 0 is at the front.
 #[derive(Debug, Clone)]
 pub(super) enum Order {
-    /// One way: there is nothing to order.
-    Single,
-    /// Up to 16 ways: a word a set, the front in the low four bits.
-    Packed { words: Vec<u64>, last: u32 },
-    /// Any number of ways: a ring a set, through a node of its own that stands for both ends.
+    /// Up to 16 ways: the set's word, the front in the low four bits. `last` is the place of the back,
+    /// in bits; `used` are the bits of all places.
+    Packed { last: u32, used: u64 },
+    /// Any number of ways: a ring a set, through a node of its own that stands for both ends. The set's
+    /// word is not used.
     Linked { nodes: Vec<Node>, ways: usize },
 }
 
@@ -34,33 +34,33 @@ pub(super) struct Node {
 impl Order {
     pub fn new(shape: Shape) -> Self {
         let Shape { sets, ways } = shape;
-        match ways {
-            0 | 1 => Self::Single,
-            2..=PACKED => Self::Packed { words: vec![IDENTITY; sets], last: 4 * (ways as u32 - 1) },
-            _ => {
-                let ring = ways as u32 + 1;
-                let set =
-                    (0..ring).map(|k| Node { front: (k + ring - 1) % ring, back: (k + 1) % ring });
-                Self::Linked { nodes: set.cycle().take(sets * (ways + 1)).collect(), ways }
-            }
+        if ways <= PACKED {
+            let last = 4 * (ways.max(1) as u32 - 1);
+            return Self::Packed { last, used: u64::MAX >> (60 - last) };
         }
+        let ring = ways as u32 + 1;
+        let set = (0..ring).map(|k| Node { front: (k + ring - 1) % ring, back: (k + 1) % ring });
+        Self::Linked { nodes: set.cycle().take(sets * (ways + 1)).collect(), ways }
+    }
+
+    /// The word of an empty set.
+    pub fn start(&self) -> u64 {
+        IDENTITY
     }
 
     /// Moves `way` to the front.
     #[inline]
-    pub fn promote(&mut self, set: usize, way: usize) {
+    pub fn promote(&mut self, word: &mut u64, set: usize, way: usize) {
         match self {
-            Self::Single => {}
-            Self::Packed { words, .. } => {
-                let word = &mut words[set];
-                let way = way as u64;
-                if *word & 0xf != way {
+            Self::Packed { .. } => {
+                let (order, way) = (*word, way as u64);
+                if order & 0xf != way {
                     // The lowest zero place of `differs` is exact; borrows only reach places above it.
-                    let differs = *word ^ (ONES * way);
+                    let differs = order ^ (ONES * way);
                     let zero = differs.wrapping_sub(ONES) & !differs & (ONES << 3);
-                    let nearer = (1u64 << (zero.trailing_zeros() & 0x3c)) - 1;
-                    let moved = (nearer << 4) | 0xf;
-                    *word = (*word & !moved) | ((*word & nearer) << 4) | way;
+                    // All bits up to those of the place that `way` leaves.
+                    let moved = zero ^ zero.wrapping_sub(1);
+                    *word = (order & !moved) | ((order << 4) & moved) | way;
                 }
             }
             Self::Linked { nodes, ways } => {
@@ -78,12 +78,24 @@ impl Order {
 
     /// The way at the back.
     #[inline]
-    pub fn back(&self, set: usize) -> usize {
+    pub fn back(&self, word: u64, set: usize) -> usize {
         match self {
-            Self::Single => 0,
-            Self::Packed { words, last } => (words[set] >> last & 0xf) as usize,
+            Self::Packed { last, .. } => (word >> last & 0xf) as usize,
             Self::Linked { nodes, ways } => nodes[set * (ways + 1) + ways].front as usize,
         }
+    }
+
+    /// Moves the way at the back to the front, and returns it.
+    #[inline]
+    pub fn recycle(&mut self, word: &mut u64, set: usize) -> usize {
+        let way = self.back(*word, set);
+        match self {
+            Self::Packed { used, .. } => {
+                *word = (*word & !*used) | ((*word << 4) & *used) | way as u64;
+            }
+            Self::Linked { .. } => self.promote(word, set, way),
+        }
+        way
     }
 }
 
@@ -96,17 +108,24 @@ mod tests {
     fn both_forms_are_a_list() {
         for ways in [1, 2, 3, 8, 12, 15, 16, 17, 33, 100] {
             let mut order = Order::new(Shape { sets: 3, ways });
+            let mut words = [order.start(); 3];
             let mut list: Vec<usize> = (0..ways).collect();
             let mut state = 1u32;
             for _ in 0..1000 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let way = (state >> 16) as usize % ways;
-                order.promote(1, way);
-                let place = list.iter().position(|w| *w == way).unwrap();
-                list[..=place].rotate_right(1);
-                assert_eq!(order.back(1), list[ways - 1]);
+                let way = (state >> 16) as usize % (ways + 1);
+                if way == ways {
+                    list.rotate_right(1);
+                    assert_eq!(order.recycle(&mut words[1], 1), list[0]);
+                } else {
+                    order.promote(&mut words[1], 1, way);
+                    let place = list.iter().position(|w| *w == way).unwrap();
+                    list[..=place].rotate_right(1);
+                }
+                assert_eq!(order.back(words[1], 1), list[ways - 1]);
             }
-            assert_eq!((order.back(0), order.back(2)), (ways - 1, ways - 1), "other sets");
+            let others = (order.back(words[0], 0), order.back(words[2], 2));
+            assert_eq!(others, (ways - 1, ways - 1), "other sets");
         }
     }
 }

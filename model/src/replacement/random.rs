@@ -34,14 +34,14 @@ impl Replacement for Random {
     }
 
     #[inline]
-    fn touch(&mut self, _: usize, _: usize) {}
+    fn touch(&mut self, _: &mut u64, _: usize, _: usize) {}
 
     #[inline]
-    fn fill(&mut self, _: usize, _: usize) {}
+    fn fill(&mut self, _: &mut u64, _: usize, _: usize) {}
 
     /// ⌊draw × ways / 2^32⌋: chances differ by at most 2^-32.
     #[inline]
-    fn victim(&mut self, _: usize) -> usize {
+    fn replace(&mut self, _: &mut u64, _: usize) -> usize {
         ((u64::from(self.generator.next_u32()) * u64::from(self.ways)) >> 32) as usize
     }
 }
@@ -54,7 +54,7 @@ mod tests {
     fn draws(name: &str, run: u64, ways: usize) -> Vec<usize> {
         let shape = Shape { sets: 1, ways };
         let mut random = Random::new(&Settings {}, shape, component_seed(name, run));
-        (0..8000).map(|_| random.victim(0)).collect()
+        (0..8000).map(|_| random.replace(&mut 0, 0)).collect()
     }
 
     #[test]

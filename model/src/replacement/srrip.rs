@@ -33,6 +33,22 @@ pub struct Srrip {
     distant: u8,
 }
 
+impl Srrip {
+    /// The way to displace, after the predictions of the set have grown as far as that needs.
+    #[inline]
+    fn victim(&mut self, set: usize) -> usize {
+        let ways = &mut self.predictions[set * self.ways..][..self.ways];
+        let (way, largest) = ways.iter().enumerate().fold((0, 0), |best, (way, prediction)| {
+            if way == 0 || *prediction > best.1 { (way, *prediction) } else { best }
+        });
+        let growth = self.distant - largest;
+        if growth > 0 {
+            ways.iter_mut().for_each(|prediction| *prediction += growth);
+        }
+        way
+    }
+}
+
 impl Replacement for Srrip {
     type Settings = Settings;
 
@@ -50,25 +66,19 @@ impl Replacement for Srrip {
     }
 
     #[inline]
-    fn touch(&mut self, set: usize, way: usize) {
+    fn touch(&mut self, _: &mut u64, set: usize, way: usize) {
         self.predictions[set * self.ways + way] = 0;
     }
 
     #[inline]
-    fn fill(&mut self, set: usize, way: usize) {
+    fn fill(&mut self, _: &mut u64, set: usize, way: usize) {
         self.predictions[set * self.ways + way] = self.distant - 1;
     }
 
     #[inline]
-    fn victim(&mut self, set: usize) -> usize {
-        let ways = &mut self.predictions[set * self.ways..][..self.ways];
-        let (way, largest) = ways.iter().enumerate().fold((0, 0), |best, (way, prediction)| {
-            if way == 0 || *prediction > best.1 { (way, *prediction) } else { best }
-        });
-        let growth = self.distant - largest;
-        if growth > 0 {
-            ways.iter_mut().for_each(|prediction| *prediction += growth);
-        }
+    fn replace(&mut self, word: &mut u64, set: usize) -> usize {
+        let way = self.victim(set);
+        self.fill(word, set, way);
         way
     }
 }
@@ -86,22 +96,22 @@ mod tests {
     #[test]
     fn the_papers_example() {
         let mut set = srrip(2);
-        set.fill(0, 0);
-        set.fill(0, 1);
+        set.fill(&mut 0, 0, 0);
+        set.fill(&mut 0, 0, 1);
         assert_eq!(set.predictions, [2, 2, 0, 0]);
-        set.touch(0, 1);
-        set.touch(0, 0);
-        set.fill(0, 2);
-        set.fill(0, 3);
+        set.touch(&mut 0, 0, 1);
+        set.touch(&mut 0, 0, 0);
+        set.fill(&mut 0, 0, 2);
+        set.fill(&mut 0, 0, 3);
         assert_eq!(set.predictions, [0, 0, 2, 2]);
         assert_eq!(set.victim(0), 2);
         assert_eq!(set.predictions, [1, 1, 3, 3]);
-        set.fill(0, 2);
+        set.fill(&mut 0, 0, 2);
         assert_eq!(set.victim(0), 3);
-        set.fill(0, 3);
+        set.fill(&mut 0, 0, 3);
         assert_eq!(set.predictions, [1, 1, 2, 2]);
-        set.touch(0, 0);
-        set.touch(0, 1);
+        set.touch(&mut 0, 0, 0);
+        set.touch(&mut 0, 0, 1);
         assert_eq!(set.predictions, [0, 0, 2, 2]);
     }
 
@@ -109,11 +119,11 @@ mod tests {
     #[test]
     fn one_bit_is_nru() {
         let mut set = srrip(1);
-        (0..4).for_each(|way| set.fill(0, way));
+        (0..4).for_each(|way| set.fill(&mut 0, 0, way));
         assert_eq!(set.victim(0), 0);
-        set.fill(0, 0);
+        set.fill(&mut 0, 0, 0);
         assert_eq!(set.predictions, [0, 1, 1, 1]);
-        set.touch(0, 1);
+        set.touch(&mut 0, 0, 1);
         assert_eq!(set.victim(0), 2);
     }
 
