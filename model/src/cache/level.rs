@@ -152,7 +152,7 @@ impl CacheLevel {
     /// Whether the line of `addr` is there, which is a use; a write makes it dirty. Counts nothing.
     #[inline]
     pub fn lookup(&mut self, addr: PhysAddr, write: bool) -> bool {
-        self.lines.lookup_mark(self.key(addr), write)
+        self.lines.lookup(self.key(addr), write).is_some()
     }
 
     /// Whether the line of `addr` is there, without a use, and whether it is dirty.
@@ -227,9 +227,7 @@ impl CacheLevel {
 
     /// Drops the line of `addr`; whether it was dirty, where it was there.
     pub fn invalidate(&mut self, addr: PhysAddr) -> Option<bool> {
-        let dirty = self.probe(addr)?;
-        self.lines.invalidate(self.key(addr));
-        Some(dirty)
+        self.lines.invalidate(self.key(addr))
     }
 
     /// The set and the tag of an address: its line's number modulo and divided by the number of sets.

@@ -109,7 +109,7 @@ impl PagingStructureCaches {
     #[inline]
     pub fn lookup(&mut self, asid: Asid, addr: VirtAddr) -> Option<Start> {
         for cache in &mut self.levels {
-            if let Some(entry) = cache.keys.lookup(cache.key(asid, addr)) {
+            if let Some(entry) = cache.keys.lookup(cache.key(asid, addr), false) {
                 cache.hits += 1;
                 return Some(Start { level: cache.level, table: PhysAddr(cache.tables[entry]) });
             }

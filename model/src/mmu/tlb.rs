@@ -169,7 +169,7 @@ impl Tlb {
     /// As [`lookup`](Self::lookup).
     #[inline]
     pub(super) fn lookup_key(&mut self, key: Key) -> Option<TlbEntry> {
-        let entry = self.keys.lookup(key)?;
+        let entry = self.keys.lookup(key, false)?;
         self.counters.hits += 1;
         Some(TlbEntry::unpack(self.entries[entry]))
     }
@@ -234,7 +234,7 @@ impl Tlb {
 
     /// Drops a page's entry; whether there was one.
     pub fn invalidate_page(&mut self, asid: Asid, page: Vpn, size: PageShift) -> bool {
-        let dropped = self.keys.invalidate(self.key(asid, page, size));
+        let dropped = self.keys.invalidate(self.key(asid, page, size)).is_some();
         self.counters.shootdowns += u64::from(dropped);
         dropped
     }

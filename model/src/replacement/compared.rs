@@ -4,23 +4,22 @@
 //! the host's memory for 16 ways, half a line for 8. Where tags are longer, the rest of them lies apart
 //! and confirms a match; a miss hardly ever reads it.
 
-use super::keys::{Packing, Tag};
-use super::lanes;
 use super::prefetch::prefetch;
-use super::store::{Set, Store};
+use super::store::{self, Reached, Set};
+use super::{Inserted, Replacement, lanes};
 
 /// What a set of up to [`WAYS`](Self::WAYS) ways has at hand.
 pub(super) trait Block: Clone {
-    /// The ways that there is room for.
+    /// The ways that there is room for: a power of two.
     const WAYS: usize;
     /// A set with no valid way and this word.
     fn empty(word: u64) -> Self;
     /// The valid ways whose tags have these 16 bits.
     fn equal(&self, bits: u16) -> u32;
-    /// The 16 bits of each way's tag.
-    fn tags(&self) -> &[u16];
-    /// The same, to be changed.
-    fn tags_mut(&mut self) -> &mut [u16];
+    /// The 16 bits of a way's tag. `way` is taken modulo [`WAYS`](Self::WAYS).
+    fn tag(&self, way: usize) -> u16;
+    /// Sets the 16 bits of a way's tag, as above.
+    fn set_tag(&mut self, way: usize, bits: u16);
     /// The policy's word, the valid ways, and the marked ones.
     fn state(&self) -> &State;
     /// The same, to be changed.
@@ -52,27 +51,27 @@ macro_rules! block {
                 Self { tags: [0; $ways], state: State { word, valid: 0, marked: 0 } }
             }
 
-            #[inline]
+            #[inline(always)]
             fn equal(&self, bits: u16) -> u32 {
                 lanes::equal(&self.tags, bits) & u32::from(self.state.valid)
             }
 
-            #[inline]
-            fn tags(&self) -> &[u16] {
-                &self.tags
+            #[inline(always)]
+            fn tag(&self, way: usize) -> u16 {
+                self.tags[way % $ways]
             }
 
-            #[inline]
-            fn tags_mut(&mut self) -> &mut [u16] {
-                &mut self.tags
+            #[inline(always)]
+            fn set_tag(&mut self, way: usize, bits: u16) {
+                self.tags[way % $ways] = bits;
             }
 
-            #[inline]
+            #[inline(always)]
             fn state(&self) -> &State {
                 &self.state
             }
 
-            #[inline]
+            #[inline(always)]
             fn state_mut(&mut self) -> &mut State {
                 &mut self.state
             }
@@ -95,75 +94,190 @@ block!(
 /// What of the tags does not fit the blocks, by entry.
 #[derive(Debug, Clone)]
 enum Rest {
-    /// Nothing: packed tags have up to 16 bits.
+    /// Nothing: tags have up to 16 bits.
     Nothing,
-    /// The next 32 bits: packed tags have up to 48.
-    Bits(Vec<u32>),
-    /// The tags as they are.
-    All(Vec<Tag>),
+    /// Tags have up to 48.
+    Half(Vec<u32>),
+    /// Tags have up to 64.
+    Word(Vec<u64>),
 }
 
 impl Rest {
     /// Whether the entry's tag is `tag`, whose first 16 bits are known to be equal.
-    #[inline]
-    fn confirms(&self, entry: usize, tag: Tag, packed: u64) -> bool {
+    #[inline(always)]
+    fn confirms(&self, entry: usize, tag: u64) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Bits(rest) => rest[entry] == (packed >> 16) as u32,
-            Self::All(tags) => tags[entry] == tag,
+            Self::Half(rest) => rest[entry] == (tag >> 16) as u32,
+            Self::Word(rest) => rest[entry] == tag >> 16,
         }
     }
 
-    #[inline]
-    fn set(&mut self, entry: usize, tag: Tag, packed: u64) {
+    #[inline(always)]
+    fn set(&mut self, entry: usize, tag: u64) {
         match self {
             Self::Nothing => {}
-            Self::Bits(rest) => rest[entry] = (packed >> 16) as u32,
-            Self::All(tags) => tags[entry] = tag,
+            Self::Half(rest) => rest[entry] = (tag >> 16) as u32,
+            Self::Word(rest) => rest[entry] = tag >> 16,
         }
     }
 
     /// The tag whose first 16 bits are `bits`.
-    #[inline]
-    fn tag(&self, entry: usize, bits: u16, packing: Packing) -> Tag {
-        match self {
-            Self::Nothing => packing.unpack(bits.into()),
-            Self::Bits(rest) => packing.unpack(u64::from(rest[entry]) << 16 | u64::from(bits)),
-            Self::All(tags) => tags[entry],
+    fn tag(&self, entry: usize, bits: u16) -> u64 {
+        let rest = match self {
+            Self::Nothing => 0,
+            Self::Half(rest) => rest[entry].into(),
+            Self::Word(rest) => rest[entry],
+        };
+        rest << 16 | u64::from(bits)
+    }
+}
+
+/// The sets of an array as blocks, under policy `P`. Sets and tags are the caller's to keep in range.
+#[derive(Debug, Clone)]
+pub(super) struct Compared<B, P> {
+    blocks: Vec<B>,
+    rest: Rest,
+    /// All ways.
+    full: u16,
+    policy: P,
+}
+
+impl<B: Block, P: Replacement> Compared<B, P> {
+    /// `sets` empty sets of `ways` ways, for tags of up to `bits` bits, at most 64. There are no more ways
+    /// than the block has.
+    pub fn new(sets: usize, ways: usize, bits: u32, policy: P) -> Self {
+        let entries = sets * B::WAYS;
+        let rest = match bits {
+            0..=16 => Rest::Nothing,
+            17..=48 => Rest::Half(vec![0; entries]),
+            _ => Rest::Word(vec![0; entries]),
+        };
+        let full = u16::MAX >> (16 - ways.clamp(1, B::WAYS));
+        Self { blocks: vec![B::empty(policy.start()); sets], rest, full, policy }
+    }
+
+    /// The distance of sets in the numbers of their entries.
+    pub fn stride(&self) -> usize {
+        B::WAYS
+    }
+
+    /// The set to be used, and what uses it.
+    #[inline(always)]
+    fn open(&mut self, set: usize) -> (Open<'_, B>, &mut P) {
+        let Self { blocks, rest, full, policy } = self;
+        (Open { block: &mut blocks[set], rest, first: set * B::WAYS, full: *full }, policy)
+    }
+
+    /// The entry of `tag`, which is used, and marked if `mark` says so.
+    #[inline(never)]
+    pub fn lookup(&mut self, set: usize, tag: u64, mark: bool) -> Option<usize> {
+        let (mut open, policy) = self.open(set);
+        let way = store::lookup(&mut open, policy, set, tag)?;
+        if mark {
+            open.mark(way);
+        }
+        Some(set * B::WAYS + way)
+    }
+
+    /// As [`store::access`].
+    #[inline(never)]
+    pub fn access(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
+        let (mut open, policy) = self.open(set);
+        store::access(&mut open, policy, set, tag, mark)
+    }
+
+    /// As [`store::write`].
+    #[inline(never)]
+    pub fn write(&mut self, set: usize, tag: u64) -> Reached<u64> {
+        let (mut open, policy) = self.open(set);
+        store::write(&mut open, policy, set, tag)
+    }
+
+    /// As [`store::fill_mark`].
+    #[inline(never)]
+    pub fn fill(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
+        let (mut open, policy) = self.open(set);
+        store::fill_mark(&mut open, policy, set, tag, mark)
+    }
+
+    /// As [`store::insert`].
+    #[inline(never)]
+    pub fn insert(&mut self, set: usize, tag: u64) -> Inserted {
+        let (mut open, policy) = self.open(set);
+        let (way, reached) = store::insert(&mut open, policy, set, tag);
+        Inserted::new(set * B::WAYS + way, reached)
+    }
+
+    /// The entry of `tag`, without a use.
+    pub fn find(&self, set: usize, tag: u64) -> Option<usize> {
+        let first = set * B::WAYS;
+        confirmed(self.blocks[set].equal(tag as u16), &self.rest, first, tag).map(|way| first + way)
+    }
+
+    /// Marks the entry of `tag`, without a use; whether it is there.
+    #[inline(never)]
+    pub fn mark(&mut self, set: usize, tag: u64) -> bool {
+        let (mut open, _) = self.open(set);
+        let way = open.find(tag);
+        way.inspect(|way| open.mark(*way)).is_some()
+    }
+
+    /// Makes the entry of `tag` invalid; whether it was valid, and marked.
+    pub fn invalidate(&mut self, set: usize, tag: u64) -> Option<bool> {
+        let (mut open, _) = self.open(set);
+        let way = open.find(tag)?;
+        let marked = open.unmark(way).is_some();
+        open.clear(way);
+        Some(marked)
+    }
+
+    /// Whether no way of a set is valid.
+    pub fn is_empty(&self, set: usize) -> bool {
+        self.blocks[set].state().valid == 0
+    }
+
+    /// The tag of a way, where that is valid.
+    pub fn tag(&self, set: usize, way: usize) -> Option<u64> {
+        let block = &self.blocks[set];
+        let valid = block.state().valid >> way & 1 != 0;
+        valid.then(|| self.rest.tag(set * B::WAYS + way, block.tag(way)))
+    }
+
+    /// Whether an entry is marked.
+    pub fn marked(&self, entry: usize) -> bool {
+        let (set, way) = (entry / B::WAYS, entry % B::WAYS);
+        self.blocks[set].state().marked >> way & 1 != 0
+    }
+
+    /// Makes a valid way invalid.
+    pub fn clear(&mut self, set: usize, way: usize) {
+        self.open(set).0.clear(way);
+    }
+
+    /// Puts `tag` into an invalid way, as if that had just been filled; the entry.
+    pub fn place(&mut self, set: usize, way: usize, tag: u64) -> usize {
+        let (mut open, policy) = self.open(set);
+        policy.fill(open.word(), set, way);
+        open.put(way, tag, false);
+        set * B::WAYS + way
+    }
+
+    /// Has the host fetch what a look-up reads first.
+    #[inline(always)]
+    pub fn prefetch(&self, set: usize) {
+        if let Some(block) = self.blocks.get(set) {
+            prefetch(block);
         }
     }
 }
 
-/// The sets of an array as blocks.
-#[derive(Debug, Clone)]
-pub(super) struct Compared<B> {
-    blocks: Vec<B>,
-    rest: Rest,
-    packing: Packing,
-    /// All ways.
-    full: u16,
-}
-
-impl<B: Block> Compared<B> {
-    /// `sets` empty sets of `ways` ways, with this word each. There are no more ways than the block has.
-    pub fn new(sets: usize, ways: usize, packing: Packing, word: u64) -> Self {
-        let entries = sets * B::WAYS;
-        let rest = match packing.bits {
-            0..=16 => Rest::Nothing,
-            17..=48 => Rest::Bits(vec![0; entries]),
-            _ => Rest::All(vec![Tag::default(); entries]),
-        };
-        let full = u16::MAX >> (16 - ways.clamp(1, B::WAYS));
-        Self { blocks: vec![B::empty(word); sets], rest, packing, full }
-    }
-}
-
 /// The first of the ways `equal` whose tag is `tag`.
-#[inline]
-fn confirmed(mut equal: u32, rest: &Rest, first: usize, tag: Tag, packed: u64) -> Option<usize> {
+#[inline(always)]
+fn confirmed(mut equal: u32, rest: &Rest, first: usize, tag: u64) -> Option<usize> {
     while equal != 0 {
         let way = equal.trailing_zeros() as usize;
-        if rest.confirms(first + way, tag, packed) {
+        if rest.confirms(first + way, tag) {
             return Some(way);
         }
         equal &= equal - 1;
@@ -171,107 +285,56 @@ fn confirmed(mut equal: u32, rest: &Rest, first: usize, tag: Tag, packed: u64) -
     None
 }
 
-impl<B: Block> Store for Compared<B> {
-    type Set<'a>
-        = Open<'a, B>
-    where
-        B: 'a;
-
-    #[inline]
-    fn set(&mut self, set: usize) -> Open<'_, B> {
-        Open {
-            block: &mut self.blocks[set],
-            rest: &mut self.rest,
-            first: set * B::WAYS,
-            packing: self.packing,
-            full: self.full,
-        }
-    }
-
-    #[inline]
-    fn find(&self, set: usize, tag: Tag) -> Option<usize> {
-        let packed = self.packing.pack(tag);
-        let equal = self.blocks[set].equal(packed as u16);
-        confirmed(equal, &self.rest, set * B::WAYS, tag, packed)
-    }
-
-    fn tag(&self, set: usize, way: usize) -> Option<Tag> {
-        let block = &self.blocks[set];
-        let valid = block.state().valid >> way & 1 != 0;
-        valid.then(|| self.rest.tag(set * B::WAYS + way, block.tags()[way], self.packing))
-    }
-
-    fn is_empty(&self, set: usize) -> bool {
-        self.blocks[set].state().valid == 0
-    }
-
-    fn marked(&self, set: usize, way: usize) -> bool {
-        self.blocks[set].state().marked >> way & 1 != 0
-    }
-
-    #[inline]
-    fn prefetch(&self, set: usize, _: Tag) {
-        if let Some(block) = self.blocks.get(set) {
-            prefetch(block);
-        }
-    }
-
-    #[inline]
-    fn stride(&self) -> usize {
-        B::WAYS
-    }
-}
-
 /// A set in use.
-pub(super) struct Open<'a, B> {
+struct Open<'a, B> {
     block: &'a mut B,
     rest: &'a mut Rest,
     /// The first way's entry.
     first: usize,
-    packing: Packing,
     full: u16,
 }
 
 impl<B: Block> Set for Open<'_, B> {
-    #[inline]
-    fn find(&self, tag: Tag) -> Option<usize> {
-        let packed = self.packing.pack(tag);
-        confirmed(self.block.equal(packed as u16), self.rest, self.first, tag, packed)
+    type Tag = u64;
+
+    #[inline(always)]
+    fn find(&self, tag: u64) -> Option<usize> {
+        confirmed(self.block.equal(tag as u16), self.rest, self.first, tag)
     }
 
-    #[inline]
+    #[inline(always)]
     fn empty(&self) -> Option<usize> {
         let empty = self.full & !self.block.state().valid;
         (empty != 0).then(|| empty.trailing_zeros() as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&mut self) -> &mut u64 {
         &mut self.block.state_mut().word
     }
 
-    #[inline]
-    fn marked(&self, way: usize) -> Option<Tag> {
-        let marked = self.block.state().marked >> way & 1 != 0;
-        marked.then(|| {
-            let bits = self.block.tags()[way];
-            self.rest.tag(self.first + way, bits, self.packing)
-        })
+    #[inline(always)]
+    fn unmark(&mut self, way: usize) -> Option<u64> {
+        let (state, bit) = (self.block.state_mut(), 1 << way);
+        if state.marked & bit == 0 {
+            return None;
+        }
+        state.marked &= !bit;
+        Some(self.rest.tag(self.first + way, self.block.tag(way)))
     }
 
-    #[inline]
-    fn put(&mut self, way: usize, tag: Tag, mark: bool) {
-        let packed = self.packing.pack(tag);
-        self.block.tags_mut()[way] = packed as u16;
-        self.rest.set(self.first + way, tag, packed);
-        let state = self.block.state_mut();
-        state.valid |= 1 << way;
-        state.marked = state.marked & !(1 << way) | u16::from(mark) << way;
+    #[inline(always)]
+    fn mark(&mut self, way: usize) {
+        self.block.state_mut().marked |= 1 << way;
     }
 
-    #[inline]
-    fn mark(&mut self, way: usize, mark: bool) {
-        self.block.state_mut().marked |= u16::from(mark) << way;
+    #[inline(always)]
+    fn put(&mut self, way: usize, tag: u64, over: bool) {
+        self.block.set_tag(way, tag as u16);
+        self.rest.set(self.first + way, tag);
+        if !over {
+            self.block.state_mut().valid |= 1 << way;
+        }
     }
 
     fn clear(&mut self, way: usize) {

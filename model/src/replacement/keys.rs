@@ -33,32 +33,13 @@ pub(super) struct Tag {
     pub context: u32,
 }
 
-/// Tags in one word: the tag below, the context above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packing {
-    /// How many bits a tag and its context have together.
-    pub bits: u32,
-    /// Where the context starts.
+/// Where a tag and its context lie in a word.
+#[derive(Debug, Clone, Copy)]
+struct Packing {
+    /// The bits of the tag.
+    tag: u64,
+    /// Where the context starts, if it has any bits.
     shift: u32,
-}
-
-impl Packing {
-    fn new(tag_bits: u32, context_bits: u32) -> Self {
-        Self { bits: tag_bits + context_bits, shift: tag_bits.min(63) }
-    }
-
-    /// The word of a tag. Where they have more than 64 bits together, the lower 63 bits of the tag are
-    /// right and the context's are not all there.
-    #[inline]
-    pub fn pack(self, tag: Tag) -> u64 {
-        tag.tag | u64::from(tag.context) << self.shift
-    }
-
-    /// What [`pack`](Self::pack) was given, where that has at most 63 bits.
-    #[inline]
-    pub fn unpack(self, word: u64) -> Tag {
-        Tag { tag: word & ((1 << self.shift) - 1), context: (word >> self.shift) as u32 }
-    }
 }
 
 /// How keys become sets and tags, and back.
@@ -68,16 +49,32 @@ pub(super) struct Keys {
     pub index: SetIndex,
     /// The largest number that a key has.
     largest: u64,
-    /// How tags are packed.
-    pub packing: Packing,
+    /// How many bits a tag and its context have together.
+    pub tag_bits: u32,
+    packing: Packing,
 }
 
 impl Keys {
     pub fn new(geometry: Geometry) -> Self {
         let index = SetIndex::new(geometry.sets);
         let largest = u64::MAX >> (64 - geometry.number_bits.clamp(1, 64));
-        let tag_bits = 64 - (largest / index.sets()).leading_zeros();
-        Self { index, largest, packing: Packing::new(tag_bits, geometry.context_bits) }
+        let bits = 64 - (largest / index.sets()).leading_zeros();
+        let tag = u64::MAX.checked_shr(64 - bits).unwrap_or(0);
+        let packing = Packing { tag, shift: bits.min(63) };
+        Self { index, largest, tag_bits: bits + geometry.context_bits, packing }
+    }
+
+    /// A tag as one word, where it has at most 64 bits: the tag below, the context above.
+    #[inline(always)]
+    pub fn pack(&self, tag: Tag) -> u64 {
+        tag.tag | u64::from(tag.context) << self.packing.shift
+    }
+
+    /// What [`pack`](Self::pack) was given.
+    #[inline]
+    pub fn unpack(&self, word: u64) -> Tag {
+        let Packing { tag, shift } = self.packing;
+        Tag { tag: word & tag, context: ((word & !tag) >> shift) as u32 }
     }
 
     #[inline]

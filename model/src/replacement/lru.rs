@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::order::Order;
+use super::order::{Order, Packed};
 use super::{Replacement, Shape};
 
 /// LRU has no parameters.
@@ -29,7 +29,7 @@ impl Replacement for Lru {
     }
 
     fn start(&self) -> u64 {
-        self.recency.start()
+        Packed::START
     }
 
     #[inline]

@@ -11,91 +11,120 @@ const IDENTITY: u64 = 0xfedc_ba98_7654_3210;
 /// A one in every four-bit place.
 const ONES: u64 = 0x1111_1111_1111_1111;
 
-/// An order of the ways of every set. Initially way 0 is at the front.
+/// An order of up to 16 ways in the set's word, the front in the low four bits.
 #[derive(Debug, Clone)]
-pub(super) enum Order {
-    /// Up to 16 ways: the set's word, the front in the low four bits. `last` is the place of the back,
-    /// in bits; `used` are the bits of all places.
-    Packed { last: u32, used: u64 },
-    /// Any number of ways: a ring a set, through a node of its own that stands for both ends. The set's
-    /// word is not used.
-    Linked { nodes: Vec<Node>, ways: usize },
+pub(super) struct Packed {
+    /// The place of the back, in bits.
+    last: u32,
+    /// The bits of all places.
+    used: u64,
+}
+
+impl Packed {
+    /// The word of a set where way 0 is at the front.
+    pub const START: u64 = IDENTITY;
+
+    /// An order of `ways` ways; `None` where they are too many.
+    pub fn new(ways: usize) -> Option<Self> {
+        let last = 4 * (ways.max(1) as u32 - 1);
+        (ways <= PACKED).then(|| Self { last, used: u64::MAX >> (60 - last) })
+    }
+
+    /// Moves `way` to the front.
+    #[inline(always)]
+    pub fn promote(&self, word: &mut u64, way: usize) {
+        let (order, way) = (*word, way as u64);
+        if order & 0xf != way {
+            // The lowest zero place of `differs` is exact; borrows only reach places above it.
+            let differs = order ^ (ONES * way);
+            let zero = differs.wrapping_sub(ONES) & !differs & (ONES << 3);
+            // All bits up to those of the place that `way` leaves.
+            let moved = zero ^ zero.wrapping_sub(1);
+            *word = (order & !moved) | ((order << 4) & moved) | way;
+        }
+    }
+
+    /// Moves the way at the back to the front, and returns it.
+    #[inline(always)]
+    pub fn recycle(&self, word: &mut u64) -> usize {
+        let way = *word >> self.last & 0xf;
+        *word = (*word & !self.used) | ((*word << 4) & self.used) | way;
+        way as usize
+    }
+}
+
+/// An order of any number of ways: a ring a set, through a node of its own that stands for both ends.
+#[derive(Debug, Clone)]
+pub(super) struct Ring {
+    nodes: Vec<Node>,
+    ways: usize,
 }
 
 /// Neighbours in a ring, as indices in its set.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Node {
+struct Node {
     /// The next one towards the front.
     front: u32,
     /// The next one towards the back.
     back: u32,
 }
 
-impl Order {
-    pub fn new(shape: Shape) -> Self {
-        let Shape { sets, ways } = shape;
-        if ways <= PACKED {
-            let last = 4 * (ways.max(1) as u32 - 1);
-            return Self::Packed { last, used: u64::MAX >> (60 - last) };
-        }
-        let ring = ways as u32 + 1;
+impl Ring {
+    fn new(shape: Shape) -> Self {
+        let ring = shape.ways as u32 + 1;
         let set = (0..ring).map(|k| Node { front: (k + ring - 1) % ring, back: (k + 1) % ring });
-        Self::Linked { nodes: set.cycle().take(sets * (ways + 1)).collect(), ways }
+        let nodes = set.cycle().take(shape.sets * (shape.ways + 1)).collect();
+        Self { nodes, ways: shape.ways }
     }
 
-    /// The word of an empty set.
-    pub fn start(&self) -> u64 {
-        IDENTITY
+    fn promote(&mut self, set: usize, way: usize) {
+        let ring = &mut self.nodes[set * (self.ways + 1)..][..self.ways + 1];
+        let Node { front, back } = ring[way];
+        ring[front as usize].back = back;
+        ring[back as usize].front = front;
+        let first = ring[self.ways].back;
+        ring[way] = Node { front: self.ways as u32, back: first };
+        ring[first as usize].front = way as u32;
+        ring[self.ways].back = way as u32;
+    }
+
+    fn recycle(&mut self, set: usize) -> usize {
+        let way = self.nodes[set * (self.ways + 1) + self.ways].front as usize;
+        self.promote(set, way);
+        way
+    }
+}
+
+/// An order of the ways of every set. Initially way 0 is at the front.
+#[derive(Debug, Clone)]
+pub(super) enum Order {
+    /// Of few ways.
+    Packed(Packed),
+    /// Of many; the sets' words are not used.
+    Ring(Ring),
+}
+
+impl Order {
+    pub fn new(shape: Shape) -> Self {
+        Packed::new(shape.ways).map_or_else(|| Self::Ring(Ring::new(shape)), Self::Packed)
     }
 
     /// Moves `way` to the front.
     #[inline]
     pub fn promote(&mut self, word: &mut u64, set: usize, way: usize) {
         match self {
-            Self::Packed { .. } => {
-                let (order, way) = (*word, way as u64);
-                if order & 0xf != way {
-                    // The lowest zero place of `differs` is exact; borrows only reach places above it.
-                    let differs = order ^ (ONES * way);
-                    let zero = differs.wrapping_sub(ONES) & !differs & (ONES << 3);
-                    // All bits up to those of the place that `way` leaves.
-                    let moved = zero ^ zero.wrapping_sub(1);
-                    *word = (order & !moved) | ((order << 4) & moved) | way;
-                }
-            }
-            Self::Linked { nodes, ways } => {
-                let ring = &mut nodes[set * (*ways + 1)..][..*ways + 1];
-                let Node { front, back } = ring[way];
-                ring[front as usize].back = back;
-                ring[back as usize].front = front;
-                let first = ring[*ways].back;
-                ring[way] = Node { front: *ways as u32, back: first };
-                ring[first as usize].front = way as u32;
-                ring[*ways].back = way as u32;
-            }
-        }
-    }
-
-    /// The way at the back.
-    #[inline]
-    pub fn back(&self, word: u64, set: usize) -> usize {
-        match self {
-            Self::Packed { last, .. } => (word >> last & 0xf) as usize,
-            Self::Linked { nodes, ways } => nodes[set * (ways + 1) + ways].front as usize,
+            Self::Packed(order) => order.promote(word, way),
+            Self::Ring(order) => order.promote(set, way),
         }
     }
 
     /// Moves the way at the back to the front, and returns it.
     #[inline]
     pub fn recycle(&mut self, word: &mut u64, set: usize) -> usize {
-        let way = self.back(*word, set);
         match self {
-            Self::Packed { used, .. } => {
-                *word = (*word & !*used) | ((*word << 4) & *used) | way as u64;
-            }
-            Self::Linked { .. } => self.promote(word, set, way),
+            Self::Packed(order) => order.recycle(word),
+            Self::Ring(order) => order.recycle(set),
         }
-        way
     }
 }
 
@@ -108,10 +137,10 @@ mod tests {
     fn both_forms_are_a_list() {
         for ways in [1, 2, 3, 8, 12, 15, 16, 17, 33, 100] {
             let mut order = Order::new(Shape { sets: 3, ways });
-            let mut words = [order.start(); 3];
+            let mut words = [Packed::START; 3];
             let mut list: Vec<usize> = (0..ways).collect();
             let mut state = 1u32;
-            for _ in 0..1000 {
+            for _ in 0..2000 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let way = (state >> 16) as usize % (ways + 1);
                 if way == ways {
@@ -122,10 +151,11 @@ mod tests {
                     let place = list.iter().position(|w| *w == way).unwrap();
                     list[..=place].rotate_right(1);
                 }
-                assert_eq!(order.back(words[1], 1), list[ways - 1]);
             }
-            let others = (order.back(words[0], 0), order.back(words[2], 2));
-            assert_eq!(others, (ways - 1, ways - 1), "other sets");
+            let mut rest = || order.recycle(&mut words[1], 1);
+            assert!(list.iter().rev().all(|way| rest() == *way));
+            let mut others = |set: usize| order.recycle(&mut words[set], set);
+            assert_eq!((others(0), others(2)), (ways - 1, ways - 1), "other sets");
         }
     }
 }

@@ -24,7 +24,9 @@ pub struct Plru {
     /// Up to [`PACKED`] ways: for each way, the nodes on its path, and those whose bits point away from it
     /// when they are set.
     paths: [(u16, u16); PACKED],
-    /// More ways: the trees, of `words` words each. The set's word is not used.
+    /// Up to 8 ways: the way that each tree leads to, by its bits from the root's on.
+    victims: Vec<u8>,
+    /// More ways than [`PACKED`]: the trees, of `words` words each. The set's word is not used.
     trees: Vec<u64>,
     words: usize,
 }
@@ -57,7 +59,13 @@ impl Replacement for Plru {
                 *away |= u16::from(lower) << node;
             }
         }
-        Self { ways, paths, trees: vec![0; shape.sets * words], words }
+        let trees = vec![0; shape.sets * words];
+        let mut policy = Self { ways, paths, victims: Vec::new(), trees, words };
+        if ways <= 8 {
+            // Bit 0 of a tree stands for no node.
+            policy.victims = (0..1 << 7).map(|bits| policy.descend(bits << 1, 0) as u8).collect();
+        }
+        policy
     }
 
     #[inline]
@@ -91,6 +99,13 @@ impl Plru {
     /// Where the bits lead from the root.
     #[inline]
     fn victim(&self, word: u64, set: usize) -> usize {
+        match self.victims.get((word >> 1) as usize) {
+            Some(way) => usize::from(*way),
+            None => self.descend(word, set),
+        }
+    }
+
+    fn descend(&self, word: u64, set: usize) -> usize {
         let mut node = 1;
         if self.words == 0 {
             while node < self.ways {

@@ -1,11 +1,12 @@
 //! A set-associative array of keys under any policy.
 
-use super::compared::{Compared, Eight, Four, Sixteen};
+use super::compared::{Block, Compared, Eight, Four, Sixteen};
 use super::indexed::Indexed;
 use super::keys::{Geometry, Key, Keys, Tag};
+use super::lru::Lru;
+use super::plru::Plru;
 use super::ranking::Ranking;
-use super::store::{Displaced, Set, Store, fill};
-use super::{Policy, SetIndex, Shape};
+use super::{Policy, Replacement, SetIndex, Shape, store};
 
 /// Why an entry cannot be put where [`SetAssociative::place`] is told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,17 @@ pub enum Inserted {
     Displaced(usize),
 }
 
+impl Inserted {
+    #[inline(always)]
+    pub(super) fn new<T>(entry: usize, reached: store::Reached<T>) -> Self {
+        match reached {
+            store::Reached::Hit => Self::There(entry),
+            store::Reached::Filled => Self::Filled(entry),
+            store::Reached::Displaced | store::Reached::Marked(_) => Self::Displaced(entry),
+        }
+    }
+}
+
 /// A set-associative array of keys. What belongs to a key its owner keeps by the number of the key's
 /// entry, which stays while the key does and is below [`entries`](Self::entries). One bit is kept here:
 /// an entry can be marked.
@@ -81,31 +93,74 @@ pub enum Inserted {
 /// Invalid ways are filled first, the lowest one first. Keys are within the [`Geometry`].
 #[derive(Debug, Clone)]
 pub struct SetAssociative {
+    store: Store,
     keys: Keys,
-    ranking: Ranking,
     sets: usize,
     ways: usize,
-    store: Stores,
 }
 
-/// The sets, as their size asks for.
+/// The sets, by how many ways they have and what is worth an array of its own: least recently used in
+/// general, and tree pseudo-LRU in sets of the size that first-level caches have. All others share arrays.
 #[derive(Debug, Clone)]
-enum Stores {
-    Four(Compared<Four>),
-    Eight(Compared<Eight>),
-    Sixteen(Compared<Sixteen>),
+#[repr(u8)]
+enum Store {
+    LruFour(Compared<Four, Lru>),
+    LruEight(Compared<Eight, Lru>),
+    LruSixteen(Compared<Sixteen, Lru>),
+    PlruEight(Compared<Eight, Plru>),
+    Four(Compared<Four, Ranking>),
+    Eight(Compared<Eight, Ranking>),
+    Sixteen(Compared<Sixteen, Ranking>),
     Indexed(Indexed),
 }
 
+/// Evaluates an expression for the store, whichever it is; one of its own for the indexed one, which takes
+/// tags as they are where blocks take them as a word.
 macro_rules! each {
-    ($self:expr, $store:ident => $body:expr) => {
-        match $self {
-            Stores::Four($store) => $body,
-            Stores::Eight($store) => $body,
-            Stores::Sixteen($store) => $body,
-            Stores::Indexed($store) => $body,
+    ($store:expr, $blocks:ident => $body:expr, $indexed:ident => $other:expr) => {
+        match $store {
+            Store::LruFour($blocks) => $body,
+            Store::LruEight($blocks) => $body,
+            Store::LruSixteen($blocks) => $body,
+            Store::PlruEight($blocks) => $body,
+            Store::Four($blocks) => $body,
+            Store::Eight($blocks) => $body,
+            Store::Sixteen($blocks) => $body,
+            Store::Indexed($indexed) => $other,
         }
     };
+    ($store:expr, $any:ident => $body:expr) => {
+        each!($store, $any => $body, $any => $body)
+    };
+}
+
+impl Store {
+    fn new(policy: &Policy, shape: Shape, bits: u32, seed: u64) -> Self {
+        let Shape { sets, ways } = shape;
+        let ranking = || Ranking::new(policy, shape, seed);
+        if bits > u64::BITS || ways > Sixteen::WAYS {
+            return Self::Indexed(Indexed::new(sets, ways, ranking()));
+        }
+        match policy {
+            Policy::Lru(settings) => {
+                let policy = Lru::new(settings, shape, seed);
+                match ways {
+                    ..=4 => Self::LruFour(Compared::new(sets, ways, bits, policy)),
+                    5..=8 => Self::LruEight(Compared::new(sets, ways, bits, policy)),
+                    _ => Self::LruSixteen(Compared::new(sets, ways, bits, policy)),
+                }
+            }
+            Policy::Plru(settings) if ways == 8 => {
+                let policy = Plru::new(settings, shape, seed);
+                Self::PlruEight(Compared::new(sets, ways, bits, policy))
+            }
+            _ => match ways {
+                ..=4 => Self::Four(Compared::new(sets, ways, bits, ranking())),
+                5..=8 => Self::Eight(Compared::new(sets, ways, bits, ranking())),
+                _ => Self::Sixteen(Compared::new(sets, ways, bits, ranking())),
+            },
+        }
+    }
 }
 
 impl SetAssociative {
@@ -117,15 +172,8 @@ impl SetAssociative {
         policy.check(geometry.ways)?;
         let keys = Keys::new(geometry);
         let (sets, ways) = (geometry.sets.max(1) as usize, geometry.ways.max(1) as usize);
-        let ranking = Ranking::new(policy, Shape { sets, ways }, seed);
-        let (packing, word) = (keys.packing, ranking.start());
-        let store = match ways {
-            1..=4 => Stores::Four(Compared::new(sets, ways, packing, word)),
-            5..=8 => Stores::Eight(Compared::new(sets, ways, packing, word)),
-            9..=16 => Stores::Sixteen(Compared::new(sets, ways, packing, word)),
-            _ => Stores::Indexed(Indexed::new(sets, ways, word)),
-        };
-        Ok(Self { keys, ranking, sets, ways, store })
+        let store = Store::new(policy, Shape { sets, ways }, keys.tag_bits, seed);
+        Ok(Self { store, keys, sets, ways })
     }
 
     /// How numbers are split into set and tag.
@@ -143,20 +191,14 @@ impl SetAssociative {
         self.sets * each!(&self.store, store => store.stride())
     }
 
-    /// The entry of `key`, which becomes its set's latest use.
+    /// The entry of `key`, which becomes its set's latest use and is marked if `mark` says so.
     #[inline]
-    pub fn lookup(&mut self, key: Key) -> Option<usize> {
+    pub fn lookup(&mut self, key: Key, mark: bool) -> Option<usize> {
         let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        each!(&mut self.store, store => lookup(store, ranking, set, tag, false))
-    }
-
-    /// As [`lookup`](Self::lookup); where the key is there, its entry is marked if `mark` says so.
-    #[inline]
-    pub fn lookup_mark(&mut self, key: Key, mark: bool) -> bool {
-        let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        each!(&mut self.store, store => lookup(store, ranking, set, tag, mark).is_some())
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => blocks.lookup(set, word, mark),
+            indexed => indexed.lookup(set, tag, mark))
     }
 
     /// A look-up of `key` that puts it in where it is not there. A hit is a use. The entry is marked if
@@ -164,138 +206,112 @@ impl SetAssociative {
     #[inline]
     pub fn access(&mut self, key: Key, mark: bool) -> Reached {
         let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        let displaced = each!(&mut self.store, store => {
-            if lookup(store, ranking, set, tag, mark).is_some() {
-                return Reached::Hit;
-            }
-            fill(store.set(set), ranking, set, tag, mark).1
-        });
-        self.reached(set, displaced)
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => self.keys.reached(set, blocks.access(set, word, mark)),
+            indexed => self.keys.reached_tag(set, indexed.access(set, tag, mark)))
     }
 
     /// Marks `key` without a use where it is there, and puts it in, marked, where it is not.
     #[inline]
     pub fn write(&mut self, key: Key) -> Reached {
         let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        let displaced = each!(&mut self.store, store => {
-            let mut open = store.set(set);
-            if let Some(way) = open.find(tag) {
-                open.mark(way, true);
-                return Reached::Hit;
-            }
-            fill(open, ranking, set, tag, true).1
-        });
-        self.reached(set, displaced)
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => self.keys.reached(set, blocks.write(set, word)),
+            indexed => self.keys.reached_tag(set, indexed.write(set, tag)))
     }
 
-    /// Puts in `key`, which the caller knows is not there.
+    /// Puts in `key`, which the caller knows is not there, and marks it if `mark` says so.
     #[inline]
     pub fn fill(&mut self, key: Key, mark: bool) -> Reached {
         let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        let displaced =
-            each!(&mut self.store, store => fill(store.set(set), ranking, set, tag, mark).1);
-        self.reached(set, displaced)
-    }
-
-    #[inline]
-    fn reached(&self, set: usize, displaced: Displaced) -> Reached {
-        match displaced {
-            Displaced::Nothing => Reached::Filled,
-            Displaced::Clean => Reached::Displaced,
-            Displaced::Marked(tag) => Reached::Marked(self.keys.join(set, tag).number),
-        }
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => self.keys.reached(set, blocks.fill(set, word, mark)),
+            indexed => self.keys.reached_tag(set, indexed.fill(set, tag, mark)))
     }
 
     /// Puts in `key` where it is not there; a use where it is.
     #[inline]
     pub fn insert(&mut self, key: Key) -> Inserted {
         let (set, tag) = self.keys.split(key);
-        let ranking = &mut self.ranking;
-        each!(&mut self.store, store => {
-            if let Some(entry) = lookup(store, ranking, set, tag, false) {
-                return Inserted::There(entry);
-            }
-            let (way, displaced) = fill(store.set(set), ranking, set, tag, false);
-            let entry = set * store.stride() + way;
-            match displaced {
-                Displaced::Nothing => Inserted::Filled(entry),
-                _ => Inserted::Displaced(entry),
-            }
-        })
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => blocks.insert(set, word),
+            indexed => indexed.insert(set, tag))
     }
 
     /// The entry of `key`, without a use.
     #[inline]
     pub fn probe(&self, key: Key) -> Option<usize> {
         let (set, tag) = self.keys.split(key);
-        each!(&self.store, store => Some(set * store.stride() + store.find(set, tag)?))
+        let word = self.keys.pack(tag);
+        each!(&self.store, blocks => blocks.find(set, word), indexed => indexed.find(set, tag))
     }
 
     /// Whether the entry of `key` is marked, where it is there; without a use.
     pub fn marked(&self, key: Key) -> Option<bool> {
-        let (set, tag) = self.keys.split(key);
-        each!(&self.store, store => Some(store.marked(set, store.find(set, tag)?)))
+        let entry = self.probe(key)?;
+        Some(each!(&self.store, store => store.marked(entry)))
     }
 
     /// Marks the entry of `key`, without a use; whether it was there.
     #[inline]
     pub fn mark(&mut self, key: Key) -> bool {
         let (set, tag) = self.keys.split(key);
-        each!(&mut self.store, store => {
-            let mut open = store.set(set);
-            let way = open.find(tag);
-            way.inspect(|way| open.mark(*way, true)).is_some()
-        })
+        let word = self.keys.pack(tag);
+        each!(&mut self.store, blocks => blocks.mark(set, word), indexed => indexed.mark(set, tag))
     }
 
     /// Has the host fetch what a look-up of `key` reads first.
     #[inline]
     pub fn prefetch(&self, key: Key) {
         let (set, tag) = self.keys.split(key);
-        each!(&self.store, store => store.prefetch(set, tag));
+        each!(&self.store, blocks => blocks.prefetch(set), indexed => indexed.prefetch(set, tag));
     }
 
-    /// Makes the way of `key` invalid; whether it was valid.
-    pub fn invalidate(&mut self, key: Key) -> bool {
+    /// Makes the way of `key` invalid; where it was valid, whether it was marked.
+    pub fn invalidate(&mut self, key: Key) -> Option<bool> {
         let (set, tag) = self.keys.split(key);
-        each!(&mut self.store, store => {
-            let mut open = store.set(set);
-            let way = open.find(tag);
-            way.inspect(|way| open.clear(*way)).is_some()
-        })
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => blocks.invalidate(set, word),
+            indexed => indexed.invalidate(set, tag))
+    }
+
+    /// The tag of a way, where that is valid.
+    fn tag(&self, set: usize, way: usize) -> Option<Tag> {
+        each!(&self.store,
+            blocks => blocks.tag(set, way).map(|word| self.keys.unpack(word)),
+            indexed => indexed.tag(set, way))
     }
 
     /// Makes every way invalid whose key `keep` does not want; returns how many.
     pub fn retain(&mut self, mut keep: impl FnMut(Key) -> bool) -> u64 {
-        let (keys, mut cleared) = (self.keys, 0);
-        each!(&mut self.store, store => {
-            for set in 0..self.sets {
-                if store.is_empty(set) {
-                    continue;
-                }
-                for way in 0..self.ways {
-                    if store.tag(set, way).is_some_and(|tag| !keep(keys.join(set, tag))) {
-                        store.set(set).clear(way);
-                        cleared += 1;
-                    }
+        let mut cleared = 0;
+        for set in 0..self.sets {
+            if each!(&self.store, store => store.is_empty(set)) {
+                continue;
+            }
+            for way in 0..self.ways {
+                if self.tag(set, way).is_some_and(|tag| !keep(self.keys.join(set, tag))) {
+                    each!(&mut self.store, store => store.clear(set, way));
+                    cleared += 1;
                 }
             }
-        });
+        }
         cleared
     }
 
     /// Every valid way: its set, its way, its key and its entry's number, in that order.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize, Key, usize)> {
-        (0..self.sets).flat_map(move |set| (0..self.ways).map(move |way| (set, way))).filter_map(
-            |(set, way)| {
-                let (tag, stride) =
-                    each!(&self.store, store => (store.tag(set, way)?, store.stride()));
-                Some((set, way, self.keys.join(set, tag), set * stride + way))
-            },
-        )
+        let stride = each!(&self.store, store => store.stride());
+        let places = (0..self.sets).flat_map(|set| (0..self.ways).map(move |way| (set, way)));
+        places.filter_map(move |(set, way)| {
+            let key = self.keys.join(set, self.tag(set, way)?);
+            Some((set, way, key, set * stride + way))
+        })
     }
 
     /// Puts an entry in a set and way of the caller's choice, as if it had just been filled; returns its
@@ -319,36 +335,42 @@ impl SetAssociative {
         if !self.keys.exists(set, tag) {
             return Err(PlaceError::Tag { tag });
         }
+        if self.tag(set, way).is_some() {
+            return Err(PlaceError::Taken { set, way });
+        }
         let stored = Tag { tag, context };
-        let ranking = &mut self.ranking;
-        each!(&mut self.store, store => {
-            if store.tag(set, way).is_some() {
-                return Err(PlaceError::Taken { set, way });
-            }
-            if store.find(set, stored).is_some() {
-                return Err(PlaceError::Duplicate { set, tag });
-            }
-            let mut open = store.set(set);
-            ranking.fill(open.word(), set, way);
-            open.put(way, stored, false);
-            Ok(set * store.stride() + way)
-        })
+        let key = self.keys.join(set, stored);
+        if self.probe(key).is_some() {
+            return Err(PlaceError::Duplicate { set, tag });
+        }
+        let word = self.keys.pack(stored);
+        Ok(each!(&mut self.store,
+            blocks => blocks.place(set, way, word),
+            indexed => indexed.place(set, way, stored)))
     }
 }
 
-/// The entry of `tag`, which is used, and marked if `mark` says so.
-#[inline]
-fn lookup<S: Store>(
-    store: &mut S,
-    ranking: &mut Ranking,
-    set: usize,
-    tag: Tag,
-    mark: bool,
-) -> Option<usize> {
-    let stride = store.stride();
-    let mut open = store.set(set);
-    let way = open.find(tag)?;
-    ranking.touch(open.word(), set, way);
-    open.mark(way, mark);
-    Some(set * stride + way)
+impl Keys {
+    /// What has been reached in `set`, with the number of a key instead of a tag's word.
+    #[inline(always)]
+    fn reached(&self, set: usize, reached: store::Reached<u64>) -> Reached {
+        match reached {
+            store::Reached::Hit => Reached::Hit,
+            store::Reached::Filled => Reached::Filled,
+            store::Reached::Displaced => Reached::Displaced,
+            store::Reached::Marked(word) => {
+                Reached::Marked(self.join(set, self.unpack(word)).number)
+            }
+        }
+    }
+
+    /// The same, instead of a tag.
+    fn reached_tag(&self, set: usize, reached: store::Reached<Tag>) -> Reached {
+        match reached {
+            store::Reached::Hit => Reached::Hit,
+            store::Reached::Filled => Reached::Filled,
+            store::Reached::Displaced => Reached::Displaced,
+            store::Reached::Marked(tag) => Reached::Marked(self.join(set, tag).number),
+        }
+    }
 }

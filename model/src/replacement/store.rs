@@ -1,85 +1,131 @@
-//! What the arrays do, whichever way they keep their sets.
+//! What an access does to a set, whichever way the set is kept.
 
-use super::keys::Tag;
-use super::ranking::Ranking;
+use super::Replacement;
 
-/// The sets of an array: the tags, which ways are valid, which are marked, and the policy's word.
-pub(super) trait Store {
-    /// One set.
-    type Set<'a>: Set
-    where
-        Self: 'a;
-
-    /// The set to be used or changed. `set` is below the number of sets.
-    fn set(&mut self, set: usize) -> Self::Set<'_>;
-
-    /// The way that has `tag`.
-    fn find(&self, set: usize, tag: Tag) -> Option<usize>;
-
-    /// The tag of a way, where that is valid.
-    fn tag(&self, set: usize, way: usize) -> Option<Tag>;
-
-    /// Whether no way of a set is valid.
-    fn is_empty(&self, set: usize) -> bool;
-
-    /// Whether a valid way is marked.
-    fn marked(&self, set: usize, way: usize) -> bool;
-
-    /// Has the host fetch what a look-up of `tag` reads first.
-    fn prefetch(&self, set: usize, tag: Tag);
-
-    /// The distance of sets in the numbers of their entries.
-    fn stride(&self) -> usize;
-}
-
-/// One set of an array.
+/// One set of an array, in use.
 pub(super) trait Set {
+    /// What tells its entries apart.
+    type Tag: Copy;
     /// The way that has `tag`.
-    fn find(&self, tag: Tag) -> Option<usize>;
+    fn find(&self, tag: Self::Tag) -> Option<usize>;
     /// The lowest invalid way.
     fn empty(&self) -> Option<usize>;
     /// The policy's word.
     fn word(&mut self) -> &mut u64;
-    /// The tag of a valid way, where that is marked.
-    fn marked(&self, way: usize) -> Option<Tag>;
-    /// Makes `way` valid with this tag and mark.
-    fn put(&mut self, way: usize, tag: Tag, mark: bool);
-    /// Marks a valid way if `mark` says so.
-    fn mark(&mut self, way: usize, mark: bool);
-    /// Makes a valid way invalid.
+    /// Takes the mark off a valid way: its tag, where there was one.
+    fn unmark(&mut self, way: usize) -> Option<Self::Tag>;
+    /// Marks a valid way.
+    fn mark(&mut self, way: usize);
+    /// Puts `tag` into a way without a mark, which is valid if `over` says so.
+    fn put(&mut self, way: usize, tag: Self::Tag, over: bool);
+    /// Makes a valid way invalid, and takes its mark off.
     fn clear(&mut self, way: usize);
 }
 
-/// What putting in an entry did to the way that it is in.
+/// How an access to a set went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Displaced {
-    /// It was empty.
-    Nothing,
-    /// It had another entry.
-    Clean,
-    /// It had a marked entry, with this tag.
-    Marked(Tag),
+pub(super) enum Reached<T> {
+    /// The tag was there.
+    Hit,
+    /// It is in a way that was empty.
+    Filled,
+    /// It is in the way of another.
+    Displaced,
+    /// It is in the way of another, which was marked and had this tag.
+    Marked(T),
+}
+
+/// The way of `tag`, which is used.
+#[inline(always)]
+pub(super) fn lookup<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
+    number: usize,
+    tag: S::Tag,
+) -> Option<usize> {
+    let way = set.find(tag)?;
+    policy.touch(set.word(), number, way);
+    Some(way)
 }
 
 /// Puts in `tag`, which is not there; the way, and what was there.
-#[inline]
-pub(super) fn fill(
-    mut set: impl Set,
-    ranking: &mut Ranking,
+#[inline(always)]
+pub(super) fn fill<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
     number: usize,
-    tag: Tag,
+    tag: S::Tag,
+) -> (usize, Reached<S::Tag>) {
+    if let Some(way) = set.empty() {
+        policy.fill(set.word(), number, way);
+        set.put(way, tag, false);
+        return (way, Reached::Filled);
+    }
+    let way = policy.replace(set.word(), number);
+    let reached = set.unmark(way).map_or(Reached::Displaced, Reached::Marked);
+    set.put(way, tag, true);
+    (way, reached)
+}
+
+/// As [`fill`], and marks it if `mark` says so.
+#[inline(always)]
+pub(super) fn fill_mark<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
+    number: usize,
+    tag: S::Tag,
     mark: bool,
-) -> (usize, Displaced) {
-    let (way, displaced) = match set.empty() {
-        Some(way) => {
-            ranking.fill(set.word(), number, way);
-            (way, Displaced::Nothing)
-        }
-        None => {
-            let way = ranking.replace(set.word(), number);
-            (way, set.marked(way).map_or(Displaced::Clean, Displaced::Marked))
-        }
+) -> Reached<S::Tag> {
+    let (way, reached) = fill(set, policy, number, tag);
+    if mark {
+        set.mark(way);
+    }
+    reached
+}
+
+/// Uses `tag` where it is there, puts it in where it is not, and marks it if `mark` says so.
+#[inline(always)]
+pub(super) fn access<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
+    number: usize,
+    tag: S::Tag,
+    mark: bool,
+) -> Reached<S::Tag> {
+    let Some(way) = lookup(set, policy, number, tag) else {
+        return fill_mark(set, policy, number, tag, mark);
     };
-    set.put(way, tag, mark);
-    (way, displaced)
+    if mark {
+        set.mark(way);
+    }
+    Reached::Hit
+}
+
+/// Marks `tag` where it is there, without a use, and puts it in, marked, where it is not.
+#[inline(always)]
+pub(super) fn write<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
+    number: usize,
+    tag: S::Tag,
+) -> Reached<S::Tag> {
+    let Some(way) = set.find(tag) else {
+        return fill_mark(set, policy, number, tag, true);
+    };
+    set.mark(way);
+    Reached::Hit
+}
+
+/// Uses `tag` where it is there, and puts it in where it is not; the way.
+#[inline(always)]
+pub(super) fn insert<S: Set>(
+    set: &mut S,
+    policy: &mut impl Replacement,
+    number: usize,
+    tag: S::Tag,
+) -> (usize, Reached<S::Tag>) {
+    match lookup(set, policy, number, tag) {
+        Some(way) => (way, Reached::Hit),
+        None => fill(set, policy, number, tag),
+    }
 }
