@@ -8,6 +8,9 @@ use crate::config::InvalidSetting;
 use crate::outcome::{MEMORY, Reference, ReferenceKind};
 use crate::statistics::Statistics;
 
+/// Lines of a cache whose state takes more than 32 KiB.
+const LARGE: usize = 1 << 13;
+
 /// The caches of a CPU, write-back and write-allocate, neither inclusive nor exclusive: a line goes into
 /// every level above the one that had it, and what a level displaces stays in the others.
 ///
@@ -23,6 +26,8 @@ pub struct CacheHierarchy {
     next: Vec<Option<u8>>,
     /// By stream: indices into the list of caches, by level.
     chains: [Vec<u8>; 2],
+    /// Those of them whose state the host's nearest cache does not hold.
+    large: [Vec<u8>; 2],
     /// Where on the data chain page-table reads enter; past its end they go to memory.
     walk_entry: usize,
     /// Dirty lines that a reference has displaced and that the levels below have yet to take: the level
@@ -63,7 +68,11 @@ impl CacheHierarchy {
             }
         }
         let walk_entry = walk_entry(settings, &chains[0], entry_level)?;
-        Ok(Self { levels, next, chains, walk_entry, displaced: Vec::new() })
+        let large = chains.each_ref().map(|chain| {
+            let is_large = |index: &u8| levels[usize::from(*index)].lines() >= LARGE;
+            chain.iter().copied().filter(is_large).collect()
+        });
+        Ok(Self { levels, next, chains, large, walk_entry, displaced: Vec::new() })
     }
 
     /// The caches in the order of the configuration.
@@ -145,10 +154,10 @@ impl CacheHierarchy {
         self.reference(stream, 1, addr, false, Source::Demand, memory)
     }
 
-    /// Has the host fetch what a demand access to `addr` reads first.
+    /// Has the host fetch what a demand access to `addr` will read in caches that are large, ahead of it.
     #[inline]
     pub fn prefetch(&self, stream: Stream, addr: PhysAddr) {
-        for index in &self.chains[stream as usize] {
+        for index in &self.large[stream as usize] {
             // Indices in a chain are those of levels.
             self.levels[usize::from(*index)].prefetch(addr);
         }

@@ -134,6 +134,11 @@ impl CacheLevel {
         &self.name
     }
 
+    /// How many lines there is room for, at least.
+    pub(super) fn lines(&self) -> usize {
+        self.lines.entries()
+    }
+
     /// log2 of the bytes of a line.
     pub fn line_shift(&self) -> u32 {
         self.line_shift

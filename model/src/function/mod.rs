@@ -139,9 +139,12 @@ impl Simulator {
         let tlbs = TlbHierarchy::new(&config.mmu, &sizes, geometry.va_bits(), seed)?;
         let pwc = PagingStructureCaches::new(&config.mmu, &spans, geometry.va_bits(), seed)?;
         let page = config.mmu.enabled.then_some(base_page);
-        // Tables above memory need not lie below 2^pa_bits.
-        let narrow = config.mmu.enabled && !os.has_tables_above_memory();
-        let bits = if narrow { config.mmu.pa_bits } else { 64 };
+        // Tables above memory need not lie below 2^pa_bits, and what [state] says need not lie in memory.
+        let bits = match config.mmu.enabled && !os.has_tables_above_memory() {
+            true if config.state.is_none() => config.mmu.pa_bits.min(os.memory_bits()),
+            true => config.mmu.pa_bits,
+            false => 64,
+        };
         let entry_level = config.mmu.walker.entry_level.as_deref();
         let caches = CacheHierarchy::new(&config.cache, entry_level, page, bits, seed)?;
         let streams = [Stream::Data, Stream::Instruction];

@@ -138,16 +138,6 @@ impl TlbHierarchy {
         None
     }
 
-    /// Has the host fetch what a look-up of `addr` reads first.
-    #[inline]
-    pub fn prefetch(&self, stream: Stream, asid: Asid, addr: VirtAddr) {
-        for chain in self.chains[stream as usize].iter().filter(|chain| chain.used) {
-            for (tlb, key) in chain.keys(asid, addr) {
-                self.tlbs[usize::from(tlb)].prefetch(key);
-            }
-        }
-    }
-
     /// Counts a hit on the entry that was used last in the TLB at index `tlb` of the configuration's
     /// list, where there is one: it is the latest already.
     #[inline]

@@ -226,12 +226,6 @@ impl Tlb {
         self.entries[place] = entry.pack();
     }
 
-    /// Has the host fetch what a look-up of `key` reads first.
-    #[inline]
-    pub(super) fn prefetch(&self, key: Key) {
-        self.keys.prefetch(key);
-    }
-
     /// Drops a page's entry; whether there was one.
     pub fn invalidate_page(&mut self, asid: Asid, page: Vpn, size: PageShift) -> bool {
         let dropped = self.keys.invalidate(self.key(asid, page, size)).is_some();

@@ -202,6 +202,13 @@ impl Os {
         levels.any(|level| self.table_space.charge(geometry.table_bytes(level)) == 0)
     }
 
+    /// Every address of memory is below 2 to the power of this.
+    pub fn memory_bits(&self) -> u8 {
+        let bytes = self.buddy.frames().saturating_mul(self.page.bytes());
+        let last = bytes.saturating_sub(1);
+        (u64::BITS - last.leading_zeros()) as u8
+    }
+
     /// Bytes that the operating system's state takes on the host, but for what is in proportion to the
     /// number of areas, of processes, or of mappings beyond a frame's first.
     pub fn host_bytes(&self) -> usize {

@@ -173,6 +173,23 @@ impl<B: Block, P: Replacement> Compared<B, P> {
     #[inline(never)]
     pub fn lookup(&mut self, set: usize, tag: u64, mark: bool) -> Option<usize> {
         let (mut open, policy) = self.open(set);
+        match open.glance(tag) {
+            Glance::Found(way) => {
+                policy.touch(open.word(), set, way);
+                if mark {
+                    open.mark(way);
+                }
+                Some(set * B::WAYS + way)
+            }
+            Glance::Absent => None,
+            Glance::Unclear => self.lookup_on(set, tag, mark),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lookup_on(&mut self, set: usize, tag: u64, mark: bool) -> Option<usize> {
+        let (mut open, policy) = self.open(set);
         let way = store::lookup(&mut open, policy, set, tag)?;
         if mark {
             open.mark(way);
@@ -183,6 +200,23 @@ impl<B: Block, P: Replacement> Compared<B, P> {
     /// As [`store::access`].
     #[inline(never)]
     pub fn access(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
+        let (mut open, policy) = self.open(set);
+        match open.glance(tag) {
+            Glance::Found(way) => {
+                policy.touch(open.word(), set, way);
+                if mark {
+                    open.mark(way);
+                }
+                Reached::Hit
+            }
+            Glance::Absent => self.replace(set, tag, mark),
+            Glance::Unclear => self.access_on(set, tag, mark),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn access_on(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
         let (mut open, policy) = self.open(set);
         store::access(&mut open, policy, set, tag, mark)
     }
@@ -197,16 +231,72 @@ impl<B: Block, P: Replacement> Compared<B, P> {
     /// As [`store::fill_mark`].
     #[inline(never)]
     pub fn fill(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
+        self.replace(set, tag, mark)
+    }
+
+    /// As [`store::insert`]; the entry.
+    #[inline(never)]
+    pub fn insert(&mut self, set: usize, tag: u64) -> Inserted {
+        let (mut open, policy) = self.open(set);
+        match open.glance(tag) {
+            Glance::Found(way) => {
+                policy.touch(open.word(), set, way);
+                Inserted::There(set * B::WAYS + way)
+            }
+            Glance::Absent if open.empty().is_some() => self.insert_on(set, tag),
+            Glance::Absent => {
+                let way = policy.replace(open.word(), set);
+                open.unmark(way);
+                open.put(way, tag, true);
+                Inserted::Displaced(set * B::WAYS + way)
+            }
+            Glance::Unclear => self.insert_on(set, tag),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert_on(&mut self, set: usize, tag: u64) -> Inserted {
+        let (mut open, policy) = self.open(set);
+        let (way, reached) = store::insert(&mut open, policy, set, tag);
+        Inserted::new(set * B::WAYS + way, reached)
+    }
+
+    /// As [`store::fill_mark`].
+    #[inline(always)]
+    fn replace(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
+        let (mut open, policy) = self.open(set);
+        if open.empty().is_some() {
+            return self.fill_empty(set, tag, mark);
+        }
+        let way = policy.replace(open.word(), set);
+        if open.is_marked(way) {
+            return self.replace_marked(set, way, tag, mark);
+        }
+        open.put(way, tag, true);
+        if mark {
+            open.mark(way);
+        }
+        Reached::Displaced
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fill_empty(&mut self, set: usize, tag: u64, mark: bool) -> Reached<u64> {
         let (mut open, policy) = self.open(set);
         store::fill_mark(&mut open, policy, set, tag, mark)
     }
 
-    /// As [`store::insert`].
+    /// The end of a replacement in `way`, which is marked.
     #[inline(never)]
-    pub fn insert(&mut self, set: usize, tag: u64) -> Inserted {
-        let (mut open, policy) = self.open(set);
-        let (way, reached) = store::insert(&mut open, policy, set, tag);
-        Inserted::new(set * B::WAYS + way, reached)
+    fn replace_marked(&mut self, set: usize, way: usize, tag: u64, mark: bool) -> Reached<u64> {
+        let (mut open, _) = self.open(set);
+        let reached = open.unmark(way).map_or(Reached::Displaced, Reached::Marked);
+        open.put(way, tag, true);
+        if mark {
+            open.mark(way);
+        }
+        reached
     }
 
     /// The entry of `tag`, without a use.
@@ -285,6 +375,16 @@ fn confirmed(mut equal: u32, rest: &Rest, first: usize, tag: u64) -> Option<usiz
     None
 }
 
+/// What the first way with the right 16 bits says.
+enum Glance {
+    /// It is the one.
+    Found(usize),
+    /// There is none.
+    Absent,
+    /// It is another; the one may follow.
+    Unclear,
+}
+
 /// A set in use.
 struct Open<'a, B> {
     block: &'a mut B,
@@ -292,6 +392,24 @@ struct Open<'a, B> {
     /// The first way's entry.
     first: usize,
     full: u16,
+}
+
+impl<B: Block> Open<'_, B> {
+    /// Looks for `tag` without a loop.
+    #[inline(always)]
+    fn glance(&self, tag: u64) -> Glance {
+        let equal = self.block.equal(tag as u16);
+        if equal == 0 {
+            return Glance::Absent;
+        }
+        let way = equal.trailing_zeros() as usize;
+        if self.rest.confirms(self.first + way, tag) { Glance::Found(way) } else { Glance::Unclear }
+    }
+
+    #[inline(always)]
+    fn is_marked(&self, way: usize) -> bool {
+        self.block.state().marked >> way & 1 != 0
+    }
 }
 
 impl<B: Block> Set for Open<'_, B> {

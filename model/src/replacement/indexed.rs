@@ -90,6 +90,7 @@ impl Indexed {
     }
 
     /// The entry of `tag`, which is used, and marked if `mark` says so.
+    #[inline(never)]
     pub fn lookup(&mut self, set: usize, tag: Tag, mark: bool) -> Option<usize> {
         let (mut open, policy) = self.open(set);
         let way = store::lookup(&mut open, policy, set, tag)?;
@@ -100,24 +101,28 @@ impl Indexed {
     }
 
     /// As [`store::access`].
+    #[inline(never)]
     pub fn access(&mut self, set: usize, tag: Tag, mark: bool) -> Reached<Tag> {
         let (mut open, policy) = self.open(set);
         store::access(&mut open, policy, set, tag, mark)
     }
 
     /// As [`store::write`].
+    #[inline(never)]
     pub fn write(&mut self, set: usize, tag: Tag) -> Reached<Tag> {
         let (mut open, policy) = self.open(set);
         store::write(&mut open, policy, set, tag)
     }
 
     /// As [`store::fill_mark`].
+    #[inline(never)]
     pub fn fill(&mut self, set: usize, tag: Tag, mark: bool) -> Reached<Tag> {
         let (mut open, policy) = self.open(set);
         store::fill_mark(&mut open, policy, set, tag, mark)
     }
 
     /// As [`store::insert`].
+    #[inline(never)]
     pub fn insert(&mut self, set: usize, tag: Tag) -> Inserted {
         let (mut open, policy) = self.open(set);
         let (way, reached) = store::insert(&mut open, policy, set, tag);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::order::{Order, Packed};
+use super::order::{Order, PACKED, Packed};
 use super::{Replacement, Shape};
 
 /// LRU has no parameters.
@@ -45,5 +45,46 @@ impl Replacement for Lru {
     #[inline]
     fn replace(&mut self, word: &mut u64, set: usize) -> usize {
         self.recency.recycle(word, set)
+    }
+}
+
+/// LRU of up to 16 ways, for arrays of its own: the order is the set's word.
+#[derive(Debug, Clone)]
+pub(super) struct Few {
+    recency: Packed,
+}
+
+impl Replacement for Few {
+    type Settings = Settings;
+
+    fn check(_: &Settings, ways: u32) -> Result<(), String> {
+        if ways as usize <= PACKED {
+            Ok(())
+        } else {
+            Err(format!("a word orders up to {PACKED} ways, and there are {ways}"))
+        }
+    }
+
+    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+        Self { recency: Packed::new(shape.ways) }
+    }
+
+    fn start(&self) -> u64 {
+        Packed::START
+    }
+
+    #[inline(always)]
+    fn touch(&mut self, word: &mut u64, _: usize, way: usize) {
+        self.recency.promote(word, way);
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, word: &mut u64, _: usize, way: usize) {
+        self.recency.promote(word, way);
+    }
+
+    #[inline(always)]
+    fn replace(&mut self, word: &mut u64, _: usize) -> usize {
+        self.recency.recycle(word)
     }
 }

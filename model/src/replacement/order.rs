@@ -3,7 +3,7 @@
 use super::Shape;
 
 /// The most ways whose order fits one word, four bits each.
-const PACKED: usize = 16;
+pub(super) const PACKED: usize = 16;
 
 /// Way k at place k.
 const IDENTITY: u64 = 0xfedc_ba98_7654_3210;
@@ -24,10 +24,10 @@ impl Packed {
     /// The word of a set where way 0 is at the front.
     pub const START: u64 = IDENTITY;
 
-    /// An order of `ways` ways; `None` where they are too many.
-    pub fn new(ways: usize) -> Option<Self> {
-        let last = 4 * (ways.max(1) as u32 - 1);
-        (ways <= PACKED).then(|| Self { last, used: u64::MAX >> (60 - last) })
+    /// An order of `ways` ways, from 1 to [`PACKED`].
+    pub fn new(ways: usize) -> Self {
+        let last = 4 * (ways.clamp(1, PACKED) as u32 - 1);
+        Self { last, used: u64::MAX >> (60 - last) }
     }
 
     /// Moves `way` to the front.
@@ -106,7 +106,11 @@ pub(super) enum Order {
 
 impl Order {
     pub fn new(shape: Shape) -> Self {
-        Packed::new(shape.ways).map_or_else(|| Self::Ring(Ring::new(shape)), Self::Packed)
+        if shape.ways <= PACKED {
+            Self::Packed(Packed::new(shape.ways))
+        } else {
+            Self::Ring(Ring::new(shape))
+        }
     }
 
     /// Moves `way` to the front.

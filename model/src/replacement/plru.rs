@@ -14,27 +14,13 @@ use super::{Replacement, Shape};
 #[serde(deny_unknown_fields)]
 pub struct Settings {}
 
-/// The most ways whose tree is kept in the set's word and changed in one step.
-const PACKED: usize = 16;
-
 /// The tree of each set: node 1 is the root, node n's halves are nodes 2n and 2n + 1, bit n is node n's.
 #[derive(Debug, Clone)]
 pub struct Plru {
-    ways: usize,
-    /// Up to [`PACKED`] ways: for each way, the nodes on its path, and those whose bits point away from it
-    /// when they are set.
-    paths: [(u16, u16); PACKED],
-    /// Up to 8 ways: the way that each tree leads to, by its bits from the root's on.
-    victims: Vec<u8>,
-    /// More ways than [`PACKED`]: the trees, of `words` words each. The set's word is not used.
     trees: Vec<u64>,
+    /// Words a tree.
     words: usize,
-}
-
-/// The nodes on the path to `way`, the deepest first, and whether `way` is in a node's lower half.
-fn path(ways: usize, way: usize) -> impl Iterator<Item = (usize, bool)> {
-    let halves = std::iter::successors(Some(ways + way), |node| Some(node >> 1));
-    halves.take_while(|node| *node > 1).map(|node| (node >> 1, node & 1 == 0))
+    ways: usize,
 }
 
 impl Replacement for Plru {
@@ -49,37 +35,13 @@ impl Replacement for Plru {
     }
 
     fn new(_: &Settings, shape: Shape, _: u64) -> Self {
-        let ways = shape.ways;
-        let words = if ways > PACKED { ways.div_ceil(64) } else { 0 };
-        let mut paths = [(0, 0); PACKED];
-        let tabled = if words == 0 { ways } else { 0 };
-        for (way, (nodes, away)) in paths.iter_mut().enumerate().take(tabled) {
-            for (node, lower) in path(ways, way) {
-                *nodes |= 1 << node;
-                *away |= u16::from(lower) << node;
-            }
-        }
-        let trees = vec![0; shape.sets * words];
-        let mut policy = Self { ways, paths, victims: Vec::new(), trees, words };
-        if ways <= 8 {
-            // Bit 0 of a tree stands for no node.
-            policy.victims = (0..1 << 7).map(|bits| policy.descend(bits << 1, 0) as u8).collect();
-        }
-        policy
+        let words = shape.ways.div_ceil(64);
+        Self { trees: vec![0; shape.sets * words], words, ways: shape.ways }
     }
 
     #[inline]
-    fn touch(&mut self, word: &mut u64, set: usize, way: usize) {
-        if self.words == 0 {
-            let (nodes, away) = self.paths[way % PACKED];
-            *word = (*word & !u64::from(nodes)) | u64::from(away);
-            return;
-        }
-        let tree = &mut self.trees[set * self.words..][..self.words];
-        for (node, lower) in path(self.ways, way) {
-            let (bit, word) = (1u64 << (node & 63), &mut tree[node >> 6]);
-            *word = if lower { *word | bit } else { *word & !bit };
-        }
+    fn touch(&mut self, _: &mut u64, set: usize, way: usize) {
+        touch(&mut self.trees[set * self.words..][..self.words], self.ways, way);
     }
 
     #[inline]
@@ -89,35 +51,86 @@ impl Replacement for Plru {
 
     #[inline]
     fn replace(&mut self, word: &mut u64, set: usize) -> usize {
-        let way = self.victim(*word, set);
+        let way = victim(&self.trees[set * self.words..][..self.words], self.ways);
         self.touch(word, set, way);
         way
     }
 }
 
-impl Plru {
-    /// Where the bits lead from the root.
-    #[inline]
-    fn victim(&self, word: u64, set: usize) -> usize {
-        match self.victims.get((word >> 1) as usize) {
-            Some(way) => usize::from(*way),
-            None => self.descend(word, set),
+/// Makes the bits on the path of `way` point away from it.
+fn touch(tree: &mut [u64], ways: usize, way: usize) {
+    let mut node = ways + way;
+    while node > 1 {
+        let upper = node & 1;
+        node >>= 1;
+        let bit = 1u64 << (node & 63);
+        let word = &mut tree[node >> 6];
+        *word = if upper == 0 { *word | bit } else { *word & !bit };
+    }
+}
+
+/// Where the bits lead from the root.
+fn victim(tree: &[u64], ways: usize) -> usize {
+    let mut node = 1;
+    while node < ways {
+        node = 2 * node + (tree[node >> 6] >> (node & 63) & 1) as usize;
+    }
+    node - ways
+}
+
+/// The most ways of [`Few`].
+const FEW: usize = 8;
+
+/// Tree pseudo-LRU of up to 8 ways, as first-level caches have them, for arrays of its own: the tree is
+/// the set's word, and tables say what becomes of it.
+#[derive(Debug, Clone)]
+pub(super) struct Few {
+    /// For each way, the nodes on its path, and those whose bits point away from it when they are set.
+    paths: [(u8, u8); FEW],
+    /// The way that each tree leads to. Bit 0 of a tree is no node's, and left out.
+    victims: [u8; 1 << (FEW - 1)],
+}
+
+impl Replacement for Few {
+    type Settings = Settings;
+
+    fn check(settings: &Settings, ways: u32) -> Result<(), String> {
+        if ways as usize > FEW {
+            return Err(format!("these tables are for up to {FEW} ways, and there are {ways}"));
         }
+        Plru::check(settings, ways)
     }
 
-    fn descend(&self, word: u64, set: usize) -> usize {
-        let mut node = 1;
-        if self.words == 0 {
-            while node < self.ways {
-                node = 2 * node + (word >> node & 1) as usize;
-            }
-        } else {
-            let tree = &self.trees[set * self.words..][..self.words];
-            while node < self.ways {
-                node = 2 * node + (tree[node >> 6] >> (node & 63) & 1) as usize;
-            }
-        }
-        node - self.ways
+    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+        let ways = shape.ways.min(FEW);
+        let paths = std::array::from_fn(|way| {
+            let (mut set, mut kept) = ([0], [u64::MAX]);
+            touch(&mut set, ways, way % ways);
+            touch(&mut kept, ways, way % ways);
+            // The nodes of the path are those that both have alike.
+            (!(set[0] ^ kept[0]) as u8, set[0] as u8)
+        });
+        let victims = std::array::from_fn(|tree| victim(&[(tree as u64) << 1], ways) as u8);
+        Self { paths, victims }
+    }
+
+    #[inline(always)]
+    fn touch(&mut self, word: &mut u64, _: usize, way: usize) {
+        let (nodes, away) = self.paths[way % FEW];
+        *word = (*word & !u64::from(nodes)) | u64::from(away);
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, word: &mut u64, set: usize, way: usize) {
+        self.touch(word, set, way);
+    }
+
+    #[inline(always)]
+    fn replace(&mut self, word: &mut u64, set: usize) -> usize {
+        let tree = (*word >> 1) as usize % self.victims.len();
+        let way = usize::from(self.victims[tree]);
+        self.touch(word, set, way);
+        way
     }
 }
 
@@ -134,15 +147,15 @@ mod tests {
     /// and the lower pair points at 1 (0 was touched last of the two).
     #[test]
     fn a_worked_sequence_of_four_ways() {
-        let (mut plru, mut tree) = (four(), 0);
-        (0..4).for_each(|way| plru.fill(&mut tree, 0, way));
-        assert_eq!(plru.victim(tree, 0), 0);
-        plru.touch(&mut tree, 0, 0);
-        assert_eq!(plru.victim(tree, 0), 2);
-        plru.touch(&mut tree, 0, 2);
-        assert_eq!(plru.victim(tree, 0), 1);
-        plru.touch(&mut tree, 0, 1);
-        assert_eq!(plru.victim(tree, 0), 3);
+        let mut plru = four();
+        (0..4).for_each(|way| plru.fill(&mut 0, 0, way));
+        assert_eq!(victim(&plru.trees, 4), 0);
+        plru.touch(&mut 0, 0, 0);
+        assert_eq!(victim(&plru.trees, 4), 2);
+        plru.touch(&mut 0, 0, 2);
+        assert_eq!(victim(&plru.trees, 4), 1);
+        plru.touch(&mut 0, 0, 1);
+        assert_eq!(victim(&plru.trees, 4), 3);
     }
 
     /// A tree by recursion: the bits of a subtree, root first, then its lower and its upper half's.
@@ -169,26 +182,34 @@ mod tests {
     fn it_is_a_tree() {
         for ways in [1usize, 2, 4, 8, 16, 32, 64, 256] {
             let mut plru = Plru::new(&Settings {}, Shape { sets: 2, ways }, 0);
+            let few = Few::check(&Settings {}, ways as u32).is_ok();
+            let mut few = few.then(|| Few::new(&Settings {}, Shape { sets: 1, ways }, 0));
             let mut tree = 0;
             let mut bits = vec![false; ways - 1];
             let mut state = 7u32;
             for _ in 0..500 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 let way = (state >> 16) as usize % ways;
-                plru.touch(&mut tree, 1, way);
+                plru.touch(&mut 0, 1, way);
                 naive_touch(&mut bits, ways, way);
-                assert_eq!(plru.victim(tree, 1), naive_victim(&bits, ways));
+                let expected = naive_victim(&bits, ways);
+                assert_eq!(victim(&plru.trees[plru.words..], ways), expected);
+                if let Some(few) = &mut few {
+                    few.touch(&mut tree, 0, way);
+                    assert_eq!(few.replace(&mut tree.clone(), 0), expected);
+                    assert_eq!(tree, plru.trees[1]);
+                }
             }
-            assert_eq!(plru.victim(0, 0), 0, "another set");
+            assert_eq!(plru.replace(&mut 0, 0), 0, "another set");
         }
     }
 
     /// Where it differs from LRU: after 0, 1, 2, 3, 0 the least recent is 1, but the tree says 2: it forgot the order across halves.
     #[test]
     fn it_is_not_lru() {
-        let (mut plru, mut tree) = (four(), 0);
-        [0, 1, 2, 3, 0].iter().for_each(|way| plru.touch(&mut tree, 0, *way));
-        assert_eq!(plru.victim(tree, 0), 2);
+        let mut plru = four();
+        [0, 1, 2, 3, 0].iter().for_each(|way| plru.touch(&mut 0, 0, *way));
+        assert_eq!(victim(&plru.trees, 4), 2);
     }
 
     /// Filling whatever is the victim visits every way once in as many fills as there are ways.
@@ -196,10 +217,9 @@ mod tests {
     fn misses_alone_go_round() {
         for ways in [1usize, 2, 16, 64, 128, 1024] {
             let mut plru = Plru::new(&Settings {}, Shape { sets: 1, ways }, 0);
-            let mut tree = 0;
             let mut seen = vec![false; ways];
             for _ in 0..ways {
-                let way = plru.replace(&mut tree, 0);
+                let way = plru.replace(&mut 0, 0);
                 assert!(!std::mem::replace(&mut seen[way], true));
             }
         }

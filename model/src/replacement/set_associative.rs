@@ -3,10 +3,8 @@
 use super::compared::{Block, Compared, Eight, Four, Sixteen};
 use super::indexed::Indexed;
 use super::keys::{Geometry, Key, Keys, Tag};
-use super::lru::Lru;
-use super::plru::Plru;
 use super::ranking::Ranking;
-use super::{Policy, Replacement, SetIndex, Shape, store};
+use super::{Policy, Replacement, SetIndex, Shape, lru, plru, store};
 
 /// Why an entry cannot be put where [`SetAssociative::place`] is told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -104,10 +102,10 @@ pub struct SetAssociative {
 #[derive(Debug, Clone)]
 #[repr(u8)]
 enum Store {
-    LruFour(Compared<Four, Lru>),
-    LruEight(Compared<Eight, Lru>),
-    LruSixteen(Compared<Sixteen, Lru>),
-    PlruEight(Compared<Eight, Plru>),
+    LruFour(Compared<Four, lru::Few>),
+    LruEight(Compared<Eight, lru::Few>),
+    LruSixteen(Compared<Sixteen, lru::Few>),
+    PlruEight(Compared<Eight, plru::Few>),
     Four(Compared<Four, Ranking>),
     Eight(Compared<Eight, Ranking>),
     Sixteen(Compared<Sixteen, Ranking>),
@@ -143,7 +141,7 @@ impl Store {
         }
         match policy {
             Policy::Lru(settings) => {
-                let policy = Lru::new(settings, shape, seed);
+                let policy = lru::Few::new(settings, shape, seed);
                 match ways {
                     ..=4 => Self::LruFour(Compared::new(sets, ways, bits, policy)),
                     5..=8 => Self::LruEight(Compared::new(sets, ways, bits, policy)),
@@ -151,7 +149,7 @@ impl Store {
                 }
             }
             Policy::Plru(settings) if ways == 8 => {
-                let policy = Plru::new(settings, shape, seed);
+                let policy = plru::Few::new(settings, shape, seed);
                 Self::PlruEight(Compared::new(sets, ways, bits, policy))
             }
             _ => match ways {
@@ -207,9 +205,10 @@ impl SetAssociative {
     pub fn access(&mut self, key: Key, mark: bool) -> Reached {
         let (set, tag) = self.keys.split(key);
         let word = self.keys.pack(tag);
-        each!(&mut self.store,
-            blocks => self.keys.reached(set, blocks.access(set, word, mark)),
-            indexed => self.keys.reached_tag(set, indexed.access(set, tag, mark)))
+        let reached = each!(&mut self.store,
+            blocks => blocks.access(set, word, mark),
+            indexed => return self.keys.reached_tag(set, indexed.access(set, tag, mark)));
+        self.keys.reached(set, reached)
     }
 
     /// Marks `key` without a use where it is there, and puts it in, marked, where it is not.
@@ -217,9 +216,10 @@ impl SetAssociative {
     pub fn write(&mut self, key: Key) -> Reached {
         let (set, tag) = self.keys.split(key);
         let word = self.keys.pack(tag);
-        each!(&mut self.store,
-            blocks => self.keys.reached(set, blocks.write(set, word)),
-            indexed => self.keys.reached_tag(set, indexed.write(set, tag)))
+        let reached = each!(&mut self.store,
+            blocks => blocks.write(set, word),
+            indexed => return self.keys.reached_tag(set, indexed.write(set, tag)));
+        self.keys.reached(set, reached)
     }
 
     /// Puts in `key`, which the caller knows is not there, and marks it if `mark` says so.
@@ -227,9 +227,10 @@ impl SetAssociative {
     pub fn fill(&mut self, key: Key, mark: bool) -> Reached {
         let (set, tag) = self.keys.split(key);
         let word = self.keys.pack(tag);
-        each!(&mut self.store,
-            blocks => self.keys.reached(set, blocks.fill(set, word, mark)),
-            indexed => self.keys.reached_tag(set, indexed.fill(set, tag, mark)))
+        let reached = each!(&mut self.store,
+            blocks => blocks.fill(set, word, mark),
+            indexed => return self.keys.reached_tag(set, indexed.fill(set, tag, mark)));
+        self.keys.reached(set, reached)
     }
 
     /// Puts in `key` where it is not there; a use where it is.

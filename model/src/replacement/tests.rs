@@ -216,6 +216,49 @@ fn what_a_policy_cannot_rank_is_refused() {
     assert!(SetAssociative::new(&lru, geometry(3, 12), 0).is_ok());
 }
 
+/// Arrays whose only block is all of their memory, so that a read beside it shows under valgrind.
+#[test]
+fn arrays_of_one_set() {
+    for policy in
+        [Policy::default(), Policy::Plru(Default::default()), Policy::Srrip(Default::default())]
+    {
+        for (ways, number_bits) in
+            [(1, 16), (4, 40), (8, 16), (8, 64), (16, 16), (16, 40), (32, 40)]
+        {
+            let geometry = Geometry { sets: 1, ways, number_bits, context_bits: 0 };
+            let mut array = SetAssociative::new(&policy, geometry, 0).unwrap();
+            let hits = (0..400).filter(|k| {
+                let key = key(k * k % 37);
+                array.prefetch(key);
+                array.access(key, k % 3 == 0) == Reached::Hit
+            });
+            assert!(hits.count() < 400);
+            assert_eq!(array.iter().count(), array.ways().min(19));
+        }
+    }
+}
+
+/// The unsafe reads of `lanes`, and a prefetch, where valgrind is installed to watch them.
+#[test]
+fn arrays_under_valgrind() {
+    let program = std::env::current_exe().unwrap();
+    let watched = std::process::Command::new("valgrind")
+        .args(["--quiet", "--error-exitcode=99"])
+        .arg(program)
+        .args(["--exact", "replacement::tests::arrays_of_one_set"])
+        .output();
+    match watched {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("not run: there is no valgrind here");
+        }
+        watched => {
+            let watched = watched.unwrap();
+            let said = String::from_utf8_lossy(&watched.stdout);
+            assert!(watched.status.success() && said.contains("1 passed"), "{watched:?}");
+        }
+    }
+}
+
 /// A set as a list of (key, value of a policy's own) that is searched from the front.
 #[derive(Default, Clone)]
 struct Naive {
