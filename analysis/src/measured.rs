@@ -199,8 +199,10 @@ impl Measured {
             name: entry.name.clone(),
             unit: entry.unit.to_owned(),
             value: match entry.value {
-                Value::Count(count) => Number::Count(count),
-                Value::Real(real) => Number::Real(real),
+                Value::Count(count) | Value::Level(count) | Value::Peak(count) => {
+                    Number::Count(count)
+                }
+                Value::Ratio(ratio) => Number::Real(ratio.value()),
             },
         });
         Self {
@@ -293,13 +295,13 @@ pub struct RunResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::statistics::Histogram;
+    use model::statistics::{Histogram, Ratio};
 
     #[test]
     fn a_result_document_keeps_counts_as_integers_and_reads_back() {
         let mut statistics = Statistics::default();
         statistics.count("run.cycles", "cycles", "", u64::MAX);
-        statistics.real("run.ipc", "", "", 0.1);
+        statistics.ratio("run.ipc", "", "", Ratio::of(1u64, 10));
         let mut histogram = Histogram::default();
         histogram.add(4, 10);
         histogram.add(300, 1);

@@ -12,6 +12,8 @@
 //! An outcome names its ancestor: the outcome that its address was computed from, and how many
 //! first-level hits lie between them on the chain. Nothing here depends on a timing setting.
 
+use tracegen::batch::Mark;
+
 use crate::address::{PhysAddr, SwapSlot};
 
 /// Instructions after which every fill is taken to have arrived and every producer to have retired.
@@ -43,6 +45,8 @@ pub enum OutcomeKind {
     Mispredict,
     /// Nothing more comes from this CPU; carries the last run length.
     End,
+    /// Counting starts or pauses between what it carries and what follows; it takes no time itself.
+    Mark(Mark),
 }
 
 /// The kinds of page fault.

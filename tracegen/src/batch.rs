@@ -17,6 +17,16 @@ pub enum Aside {
     Event(CpuId, Event),
 }
 
+/// Where counting starts and pauses; state changes with every record either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// What follows is counted. What was counted before is kept where counting had paused, and
+    /// forgotten where it had not: it was a warm-up.
+    Count,
+    /// What follows is not counted.
+    Pause,
+}
+
 /// A run of consecutive records in columns. All columns have one entry an access.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -40,6 +50,8 @@ pub struct Batch {
     pub next_use: Vec<u64>,
     /// Branches and events, each with the index of the access that it precedes; ascending.
     pub asides: Vec<(u32, Aside)>,
+    /// What becomes of counting before the first record.
+    pub mark: Option<Mark>,
 }
 
 impl Batch {
@@ -87,6 +99,33 @@ impl Batch {
         self.dep.clear();
         self.next_use.clear();
         self.asides.clear();
+        self.mark = None;
+    }
+
+    /// Cuts it in two and returns what lies behind the first `accesses` accesses and the first `asides`
+    /// branches and events, none of which may precede a later access than that. Next uses are not cut:
+    /// they are for whole batches.
+    ///
+    /// # Panics
+    /// If it has fewer of either.
+    pub fn split_off(&mut self, accesses: usize, asides: usize) -> Self {
+        let mut rest = Self {
+            addr: self.addr.split_off(accesses),
+            kind: self.kind.split_off(accesses),
+            size: self.size.split_off(accesses),
+            cpu: self.cpu.split_off(accesses),
+            site: self.site.split_off(accesses),
+            gap: self.gap.split_off(accesses),
+            dep: self.dep.split_off(accesses),
+            next_use: Vec::new(),
+            asides: self.asides.split_off(asides),
+            mark: None,
+        };
+        for (at, _) in &mut rest.asides {
+            // Batches are far below 2^32 accesses.
+            *at -= accesses as u32;
+        }
+        rest
     }
 
     /// Appends an access.
@@ -179,5 +218,23 @@ mod tests {
         records.iter().cloned().for_each(|record| batch.push(record));
         assert_eq!(batch.records(), 6);
         assert_eq!(batch.iter().collect::<Vec<_>>(), records);
+    }
+
+    #[test]
+    fn the_parts_of_a_cut_are_the_whole() {
+        let mut whole = Batch::new();
+        for at in 0..6 {
+            whole.push_event(0, Event::Phase { id: at });
+            whole.push_event(0, Event::Phase { id: at + 10 });
+            whole.push_access(Access { addr: u64::from(at), gap: at, ..Access::default() });
+        }
+        for accesses in 0..=6 {
+            for asides in [2 * accesses, 2 * accesses + 1, 2 * accesses + 2] {
+                let mut head = whole.clone();
+                let tail = head.split_off(accesses, asides.min(12));
+                assert_eq!((head.accesses(), tail.accesses()), (accesses, 6 - accesses));
+                assert!(head.iter().chain(tail.iter()).eq(whole.iter()), "{accesses} {asides}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A study with made-up numbers for the tests of charts and reports.
 
-use model::statistics::{Histogram, Statistics};
+use model::statistics::{Histogram, Ratio, Statistics};
 
 use super::Chart;
 use super::style::WIDTH;
@@ -59,15 +59,16 @@ fn point(trace: &str, index: u64, entries: u64, page: &str) -> Point {
     let cycles: u64 = parts.iter().map(|(_, cycles)| cycles).sum();
     stats.count("run.accesses", "accesses", "", accesses);
     stats.count("run.cycles", "cycles", "", cycles);
-    stats.real("run.ipc", "", "", 400_000.0 / cycles as f64);
+    stats.ratio("run.ipc", "", "", Ratio::of(400_000u64, cycles));
     for tlb in ["dtlb", "stlb"] {
         stats.count(format!("{tlb}.misses"), "", "", walks);
         stats.count(format!("{tlb}.shootdowns"), "", "", 0);
-        stats.real(format!("{tlb}.mpki"), "", "", walks as f64 / 400.0);
+        stats.ratio(format!("{tlb}.mpki"), "", "", Ratio::of(walks, 400));
     }
     for (at, cache) in ["l1d", "l2", "l3"].into_iter().enumerate() {
         stats.count(format!("{cache}.writebacks"), "lines", "", 1000);
-        stats.real(format!("{cache}.mpki"), "", "", (90 - 20 * at + walks as usize / 4000) as f64);
+        let mpki = Ratio::of(90 - 20 * at as u64 + walks / 4000, 1);
+        stats.ratio(format!("{cache}.mpki"), "", "", mpki);
     }
     for (level, share) in [("l1d", 5), ("l2", 3), ("l3", 2), ("dram", 1)] {
         stats.count(format!("walker.from.{level}"), "", "", walks * share / 8);

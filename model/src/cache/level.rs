@@ -4,7 +4,7 @@ use super::settings;
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
 use crate::replacement::{Geometry, Key, PlaceError, Reached, SetAssociative, component_seed};
-use crate::statistics::Statistics;
+use crate::statistics::{Ratio, Statistics};
 use crate::units::ByteSize;
 
 /// The most lines that a cache may have.
@@ -283,8 +283,8 @@ impl CacheLevel {
             "Accessed and dirty bits written by the walker",
             walk_writes,
         );
-        let mpki = misses as f64 * 1000.0 / instructions as f64;
-        statistics.real(
+        let mpki = Ratio::per_thousand(misses, instructions);
+        statistics.ratio(
             format!("{name}.mpki"),
             "1/ki",
             "Demand misses per 1000 instructions",

@@ -3,7 +3,7 @@
 use tracegen::record::AccessKind;
 
 use crate::outcome::MEMORY;
-use crate::statistics::Statistics;
+use crate::statistics::{Ratio, Statistics};
 
 /// Accesses as in the trace, before any splitting.
 #[derive(Debug, Clone, Default)]
@@ -106,11 +106,11 @@ impl WalkCounters {
             "page-table entries read by walks",
             self.references,
         );
-        out.real(
+        out.ratio(
             "walker.references_per_walk",
             "reads",
             "page-table entries read a walk",
-            self.references as f64 / self.walks as f64,
+            Ratio::of(self.references, self.walks),
         );
         out.count(
             "walker.accessed_writes",

@@ -20,7 +20,7 @@ mod translate;
 
 use std::collections::HashSet;
 
-use tracegen::batch::{Aside, Batch};
+use tracegen::batch::{Aside, Batch, Mark};
 use tracegen::record::{AccessKind, CpuId, Event, ProcessId};
 
 use crate::address::{Asid, PageShift, Vpn};
@@ -30,7 +30,7 @@ use crate::config::{Config, InvalidSetting, Line};
 use crate::mmu::{PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, Tally};
 use crate::time::settings::LineCrossing;
 use asids::Asids;
 use branch::Predictor;
@@ -119,6 +119,8 @@ pub struct Simulator {
     noted: HashSet<(ProcessId, u64)>,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
+    /// Which part of the trace counts.
+    tally: Tally,
 }
 
 impl Simulator {
@@ -186,6 +188,7 @@ impl Simulator {
             repeat: None,
             noted: HashSet::new(),
             contents: Vec::new(),
+            tally: Tally::default(),
         };
         if let Some(state) = &config.state {
             simulator.preload(state)?;
@@ -198,6 +201,9 @@ impl Simulator {
     /// # Errors
     /// Memory and swap are full, or the trace has what the model does not know.
     pub fn process(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        if let Some(mark) = batch.mark {
+            self.mark(mark, out);
+        }
         self.records(batch, out).map_err(|error| match error {
             SimulationError::Os { source, .. } => {
                 SimulationError::Os { access: self.accesses.all().saturating_sub(1), source }
@@ -285,17 +291,34 @@ impl Simulator {
         self.cpu.emitter.emit(draft, out);
     }
 
-    /// Declares the statistics of everything in this half.
+    /// Counting starts or pauses here; no state changes.
+    fn mark(&mut self, mark: Mark, out: &mut Outcomes) {
+        let kind = OutcomeKind::Mark(mark);
+        self.cpu.emitter.emit(Draft { kind, ..self.plain(Stream::Data) }, out);
+        if mark == Mark::Count {
+            self.os.restart_peaks();
+        }
+        self.tally.pass(mark, self.report_all());
+    }
+
+    /// Declares the statistics of everything in this half, over the part of the trace that counts.
     pub fn report(&self, out: &mut Statistics) {
+        out.append(self.tally.total(self.report_all()));
+    }
+
+    /// Every statistic since the start.
+    fn report_all(&self) -> Statistics {
+        let mut out = Statistics::default();
         let instructions = self.lanes.iter().map(Lane::instructions).sum();
-        self.accesses.report(instructions, out);
-        self.cpu.tlbs.report(out, instructions);
-        self.cpu.caches.report(out, instructions);
+        self.accesses.report(instructions, &mut out);
+        self.cpu.tlbs.report(&mut out, instructions);
+        self.cpu.caches.report(&mut out, instructions);
         let names = self.cpu.caches.levels().iter().map(|level| level.name());
-        self.walks.report(names, out);
-        self.cpu.pwc.report(out);
-        self.os.report(out);
-        self.cpu.predictor.report(out);
+        self.walks.report(names, &mut out);
+        self.cpu.pwc.report(&mut out);
+        self.os.report(&mut out);
+        self.cpu.predictor.report(&mut out);
+        out
     }
 
     /// The index of a CPU of the trace among the lanes.

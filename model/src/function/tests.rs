@@ -1,12 +1,12 @@
 //! The function half against closed forms.
 
-use tracegen::batch::Batch;
+use tracegen::batch::{Batch, Mark};
 use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection};
 
 use super::Simulator;
 use crate::config::Config;
 use crate::outcome::{CHAIN_LIMIT, OutcomeKind, Outcomes, WALKED};
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, Value};
 
 /// A machine with 16 TLB entries, a 4 KiB direct-mapped cache and 4-level tables.
 const SMALL: &str = r#"
@@ -227,4 +227,118 @@ fn tables_above_memory_are_told_from_those_in_frames() {
     assert!(!above("mmu.page_size = \"2MiB\""));
     assert!(above("os.memory = { frames = 9 }"));
     assert!(above("mmu.page_table = \"flat\""));
+}
+
+/// Everything that a mark can be wrong about: faults, walks, evictions, write-backs, reclaim, branches.
+fn busy_batch(from: u64, count: u64) -> Batch {
+    let mut batch = Batch::new();
+    for at in from..from + count {
+        let page = at * 7 % 61 + at % 13;
+        let kind = if at % 3 == 0 { AccessKind::Store } else { AccessKind::Load };
+        batch.push_access(Access {
+            kind,
+            gap: (at % 5) as u32,
+            ..load((page << 12) + at % 64 * 64)
+        });
+        batch.push_branch(Branch { site: 1, taken: at % 11 < 4, gap: 1, ..Branch::default() });
+    }
+    batch
+}
+
+#[test]
+fn a_counted_part_is_the_whole_without_what_came_before() {
+    let text =
+        format!("{SMALL}[os]\nmemory = \"256KiB\"\nlimit = \"160KiB\"\n[swap]\nsize = \"1MiB\"\n");
+    let all = |simulator: &Simulator| {
+        let mut statistics = Statistics::default();
+        simulator.report(&mut statistics);
+        statistics
+    };
+    let run = |marks: &[(usize, Mark)], parts: usize| {
+        let (mut simulator, mut out) = (machine(&text), Outcomes::default());
+        for part in 0..parts {
+            let mut batch = busy_batch(part as u64 * 500, 500);
+            batch.mark = marks.iter().find(|(at, _)| *at == part).map(|(_, mark)| *mark);
+            simulator.process(&batch, &mut out).unwrap();
+        }
+        (all(&simulator), out)
+    };
+    let (whole, plain) = run(&[], 4);
+    let (before, _) = run(&[], 2);
+    let (part, marked) = run(&[(2, Mark::Count)], 4);
+    let (middle, _) = run(&[(1, Mark::Count), (3, Mark::Pause)], 4);
+    let ((first, _), (three, _)) = (run(&[], 1), run(&[], 3));
+    let mut counted = 0;
+    for (((entry, before), part), (middle, (first, three))) in whole
+        .iter()
+        .zip(before.iter())
+        .zip(part.iter())
+        .zip(middle.iter().zip(first.iter().zip(three.iter())))
+    {
+        let name = &entry.name;
+        match (entry.value, before.value, part.value) {
+            (Value::Count(whole), Value::Count(before), Value::Count(part)) => {
+                assert_eq!(part, whole - before, "{name}");
+                let between = three.value.as_f64() - first.value.as_f64();
+                assert_eq!(middle.value.as_f64(), between, "{name}");
+                counted += usize::from(part > 0);
+            }
+            (Value::Level(whole), _, Value::Level(part)) => assert_eq!(part, whole, "{name}"),
+            (Value::Peak(_), _, Value::Peak(part)) => {
+                // Memory is full by then.
+                assert_eq!(Some(part as f64), whole.get("os.pages.resident").map(Value::as_f64));
+            }
+            (Value::Ratio(whole), Value::Ratio(before), Value::Ratio(part)) => {
+                assert_eq!(part.numerator, whole.numerator - before.numerator, "{name}");
+                assert_eq!(part.denominator, whole.denominator - before.denominator, "{name}");
+            }
+            kinds => panic!("{name}: {kinds:?}"),
+        }
+    }
+    assert!(counted > 20, "{counted} statistics say something");
+    // The time half hears the same, but for the mark, which ends a run.
+    let total = |out: &Outcomes| {
+        let list = out.list.iter();
+        list.fold((0, 0), |(run, hits), o| (run + o.instructions, hits + o.hits + o.fetch_hits))
+    };
+    assert_eq!(total(&plain), total(&marked));
+    assert_eq!(plain.references, marked.references);
+    assert_eq!(plain.work, marked.work);
+    let kinds = |out: &Outcomes| {
+        let list = out.list.iter().map(|outcome| outcome.kind);
+        list.filter(|kind| !matches!(kind, OutcomeKind::Mark(_))).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&plain), kinds(&marked));
+}
+
+/// Every peak must start again from the state that it is the highest of.
+#[test]
+fn peaks_start_again_where_counting_does() {
+    let mut simulator = machine(SMALL);
+    let mut out = Outcomes::default();
+    let area = |event| {
+        let mut batch = Batch::new();
+        batch.push_event(0, event);
+        (0..40).for_each(|page| batch.push_access(load(page << 12)));
+        batch
+    };
+    let (addr, length) = (0, 40 << 12);
+    let protection = Protection::READ_WRITE;
+    let shared = false;
+    let map = Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous };
+    let mut batch = area(map);
+    batch.kind.fill(AccessKind::Store);
+    simulator.process(&batch, &mut out).unwrap();
+    let mut unmap = Batch::new();
+    unmap.push_event(0, Event::Munmap { addr, length });
+    simulator.process(&unmap, &mut out).unwrap();
+    assert_eq!(count(&simulator, "os.pages.peak_resident"), 40);
+    simulator.process(&Batch { mark: Some(Mark::Count), ..Batch::new() }, &mut out).unwrap();
+    let mut statistics = Statistics::default();
+    simulator.report(&mut statistics);
+    let peaks = statistics.iter().filter_map(|entry| match entry.value {
+        Value::Peak(peak) => Some((entry.name.as_str(), peak)),
+        _ => None,
+    });
+    assert_eq!(peaks.collect::<Vec<_>>(), [("os.pages.peak_resident", 0)]);
 }

@@ -4,7 +4,7 @@ use super::settings;
 use crate::address::{Asid, PageShift, Pfn, Vpn};
 use crate::config::InvalidSetting;
 use crate::replacement::{Geometry, Inserted, Key, PlaceError, SetAssociative, component_seed};
-use crate::statistics::Statistics;
+use crate::statistics::{Ratio, Statistics};
 
 /// The most entries that a TLB or paging-structure cache may have.
 pub const MAX_ENTRIES: u32 = 1 << 24;
@@ -292,8 +292,8 @@ impl Tlb {
             flushes,
         );
         count("shootdowns", "entries", "Entries dropped because their page changed", shootdowns);
-        let mpki = misses as f64 * 1000.0 / instructions as f64;
-        statistics.real(format!("{name}.mpki"), "1/ki", "Misses per 1000 instructions", mpki);
+        let mpki = Ratio::per_thousand(misses, instructions);
+        statistics.ratio(format!("{name}.mpki"), "1/ki", "Misses per 1000 instructions", mpki);
     }
 }
 
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(count("hits"), Some(Value::Count(1)));
         assert_eq!(count("misses"), Some(Value::Count(6)));
         assert_eq!(count("evictions"), Some(Value::Count(2)));
-        assert_eq!(count("mpki"), Some(Value::Real(3.0)));
+        assert_eq!(count("mpki"), Some(Value::Ratio(Ratio::of(6000u64, 2000))));
     }
 
     #[test]

@@ -52,10 +52,9 @@ impl Counters {
 }
 
 impl Os {
-    /// Starts counting anew, at the end of a warm-up; the state stays.
-    pub fn reset_statistics(&mut self) {
-        self.counters = Counters { peak_resident: self.resident, ..Counters::default() };
-        self.buddy.reset_statistics();
+    /// Lets every peak start again from the present state.
+    pub fn restart_peaks(&mut self) {
+        self.counters.peak_resident = self.resident;
     }
 
     /// Adds every statistic of the operating system.
@@ -110,19 +109,21 @@ impl Os {
     fn report_memory(&self, out: &mut Statistics) {
         let page = self.page.bytes();
         let mapped: u64 = self.spaces.iter().map(|(_, space)| space.resident).sum();
+        let resident = "frames that are mapped, at the end";
+        out.level("os.pages.resident", "pages", resident, self.resident);
+        let peak = "most frames that were mapped at once";
+        out.peak("os.pages.peak_resident", "pages", peak, self.counters.peak_resident);
         let mut pages =
-            |name: &str, doc, value| out.count(format!("os.pages.{name}"), "pages", doc, value);
-        pages("resident", "frames that are mapped, at the end", self.resident);
-        pages("peak_resident", "most frames that were mapped at once", self.counters.peak_resident);
+            |name: &str, doc, value| out.level(format!("os.pages.{name}"), "pages", doc, value);
         pages("table_pages", "page tables in units of 4 KiB, at the end", self.table_space.pages());
         pages("cached", "frames in the swap cache alone, at the end", self.cached);
-        out.count(
+        out.level(
             "os.vsz_bytes",
             "bytes",
             "areas of all processes, and pages outside them",
             self.vsz(),
         );
-        out.count(
+        out.level(
             "os.rss_bytes",
             "bytes",
             "resident sets of all processes, at the end",
@@ -132,14 +133,14 @@ impl Os {
 
     fn report_buddy(&self, out: &mut Statistics) {
         for (order, blocks) in self.buddy.free_blocks().into_iter().enumerate() {
-            out.count(
+            out.level(
                 format!("os.buddy.free.{order}"),
                 "blocks",
                 "free blocks of 2^order pages, at the end",
                 blocks,
             );
         }
-        out.count("os.buddy.free_pages", "pages", "free frames, at the end", self.buddy.free());
+        out.level("os.buddy.free_pages", "pages", "free frames, at the end", self.buddy.free());
         out.count("os.buddy.splits", "splits", "blocks split in halves", self.buddy.splits());
         out.count("os.buddy.merges", "merges", "buddies merged", self.buddy.merges());
     }

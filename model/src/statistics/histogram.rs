@@ -1,5 +1,7 @@
 //! Distributions in constant memory: buckets that grow with the value.
 
+use super::Ratio;
+
 const SUB_BITS: u32 = 5;
 const SUB: u64 = 1 << SUB_BITS;
 
@@ -72,7 +74,27 @@ impl Histogram {
 
     /// The mean; 0 without observations.
     pub fn mean(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+        self.ratio().value()
+    }
+
+    /// The mean as the sum and the number of the observations.
+    pub fn ratio(&self) -> Ratio {
+        Ratio::of(self.sum, self.count)
+    }
+
+    /// Adds the observations of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
+        self.max = self.max.max(other.max);
+        self.buckets.resize(self.buckets.len().max(other.buckets.len()), 0);
+        for (bucket, times) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += times;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
     }
 
     /// The smallest bucket bound that at least `per_mille` thousandths of the observations do not exceed.
@@ -129,5 +151,22 @@ mod tests {
         (1..=100).for_each(|value| histogram.add(value, 1));
         assert_eq!((histogram.quantile(500), histogram.quantile(1000)), (50, 100));
         assert_eq!(histogram.mean(), 50.5);
+    }
+
+    #[test]
+    fn merged_halves_are_the_whole() {
+        let (mut whole, mut halves) =
+            (Histogram::default(), [(); 2].map(|()| Histogram::default()));
+        for value in (0..3000).map(|value| value * value % 4999) {
+            whole.add(value, value % 3);
+            halves[usize::from(value > 900)].add(value, value % 3);
+        }
+        let [mut merged, other] = halves;
+        merged.merge(&other);
+        merged.merge(&Histogram::default());
+        assert_eq!(merged, whole);
+        let mut copy = Histogram::default();
+        copy.merge(&whole);
+        assert_eq!(copy, whole);
     }
 }

@@ -2,17 +2,12 @@
 //! its unit and what it means; tables, CSV headers, chart labels and the manual come from there.
 
 mod histogram;
+mod tally;
+mod value;
 
 pub use histogram::{Histogram, Summary};
-
-/// A statistic's value.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value {
-    /// Something counted.
-    Count(u64),
-    /// A ratio or mean. Computed last, from counts, with plain IEEE operations.
-    Real(f64),
-}
+pub use tally::Tally;
+pub use value::{Ratio, Value};
 
 /// One statistic.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +29,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Declares a count.
+    /// Declares something counted.
     pub fn count(
         &mut self,
         name: impl Into<String>,
@@ -42,19 +37,55 @@ impl Statistics {
         doc: &'static str,
         value: u64,
     ) {
-        self.entries.push(Statistic { name: name.into(), unit, doc, value: Value::Count(value) });
+        self.declare(name, unit, doc, Value::Count(value));
     }
 
-    /// Declares a ratio or mean. Not-a-number (nothing was counted) becomes 0.
-    pub fn real(
+    /// Declares a state.
+    pub fn level(
         &mut self,
         name: impl Into<String>,
         unit: &'static str,
         doc: &'static str,
-        value: f64,
+        value: u64,
     ) {
-        let value = if value.is_finite() { value } else { 0.0 };
-        self.entries.push(Statistic { name: name.into(), unit, doc, value: Value::Real(value) });
+        self.declare(name, unit, doc, Value::Level(value));
+    }
+
+    /// Declares the highest value that a state had. Its component restarts it where counting starts.
+    pub fn peak(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        doc: &'static str,
+        value: u64,
+    ) {
+        self.declare(name, unit, doc, Value::Peak(value));
+    }
+
+    /// Declares a ratio or mean of counts.
+    pub fn ratio(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        doc: &'static str,
+        value: Ratio,
+    ) {
+        self.declare(name, unit, doc, Value::Ratio(value));
+    }
+
+    fn declare(
+        &mut self,
+        name: impl Into<String>,
+        unit: &'static str,
+        doc: &'static str,
+        value: Value,
+    ) {
+        self.entries.push(Statistic { name: name.into(), unit, doc, value });
+    }
+
+    /// Adds the statistics of `other` behind these.
+    pub fn append(&mut self, mut other: Self) {
+        self.entries.append(&mut other.entries);
     }
 
     /// Every statistic, in order.
@@ -65,15 +96,5 @@ impl Statistics {
     /// The value called `name`.
     pub fn get(&self, name: &str) -> Option<Value> {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value)
-    }
-}
-
-impl Value {
-    /// The value as a real number.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Self::Count(count) => count as f64,
-            Self::Real(real) => real,
-        }
     }
 }

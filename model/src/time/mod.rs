@@ -18,6 +18,8 @@ mod entry;
 mod events;
 mod kernel;
 mod latencies;
+#[cfg(test)]
+mod marks;
 mod pool;
 mod ports;
 pub mod settings;
@@ -30,20 +32,29 @@ mod testing;
 mod tests;
 mod window;
 
+use tracegen::batch::Mark;
+
 use crate::config::{Config, InvalidSetting};
 use crate::os::settings::Memory as Capacity;
 use crate::outcome::Outcomes;
-use crate::statistics::{Histogram, Statistics};
+use crate::statistics::{Histogram, Statistics, Tally};
 
 use self::dram::Dram;
 use self::settings::{Device, Swap};
 use self::simulation::Simulation;
+use self::stack::{Lap, Stack};
 use self::storage::Storage;
 
 /// The time half of a machine.
 #[derive(Debug)]
 pub struct Timing {
     simulation: Simulation<Dram, SwapDevice>,
+    /// Which part of the run counts.
+    tally: Tally,
+    /// The stack and the instructions where that part started; nothing for the start of the run.
+    since: Option<(Stack, u64)>,
+    /// The distributions of the parts before, in the order of [`Self::histograms`].
+    kept: [Histogram; 3],
 }
 
 impl Timing {
@@ -54,29 +65,76 @@ impl Timing {
     pub fn new(config: &Config) -> Result<Self, InvalidSetting> {
         let dram = Dram::new(&config.dram)?;
         let swap = SwapDevice::new(config)?;
-        Ok(Self { simulation: Simulation::new(config, dram, swap)? })
+        let simulation = Simulation::new(config, dram, swap)?;
+        Ok(Self { simulation, tally: Tally::default(), since: None, kept: Default::default() })
     }
 
     /// Takes in the next outcomes. State carries over; where the stream is cut makes no difference.
     pub fn process(&mut self, outcomes: &Outcomes) {
-        self.simulation.process(outcomes);
+        let mut rest = outcomes.iter();
+        while let Some(lap) = self.simulation.process(&mut rest) {
+            self.pass(&lap);
+        }
     }
 
     /// Lets everything that is under way finish; to be called once, after the last outcome.
     pub fn finish(&mut self) {
         self.simulation.finish();
+        while let Some(lap) = self.simulation.process(&mut std::iter::empty()) {
+            self.pass(&lap);
+        }
+    }
+
+    /// A mark has retired: what was charged up to there belongs to what lies before it.
+    fn pass(&mut self, lap: &Lap) {
+        let (counted, before) = (self.tally.counts(), self.simulation.take_histograms());
+        match lap.mark {
+            Mark::Count => {
+                self.since = Some((lap.stack.clone(), lap.instructions));
+                let now = self.report_at(&lap.stack, lap.instructions);
+                self.tally.pass(Mark::Count, now);
+            }
+            Mark::Pause if counted => {
+                self.kept.iter_mut().zip(&before).for_each(|(kept, part)| kept.merge(part));
+                let now = self.report_at(&lap.stack, lap.instructions);
+                self.tally.pass(Mark::Pause, now);
+            }
+            Mark::Pause => {}
+        }
+    }
+
+    /// Every statistic of the machine where its stack and its instructions are these.
+    fn report_at(&self, stack: &Stack, instructions: u64) -> Statistics {
+        let mut out = Statistics::default();
+        let (stack, instructions) = match &self.since {
+            Some((base, before)) => (stack.since(base), instructions.saturating_sub(*before)),
+            None => (stack.clone(), instructions),
+        };
+        self.simulation.report_times(&stack, instructions, &mut out);
+        self.simulation.report_window(&mut out);
+        self.simulation.report_stack(&stack, &mut out);
+        self.simulation.window.controller.memory.report(&mut out);
+        self.simulation.kernel.backing.device.report(&mut out);
+        out
     }
 
     /// Declares the statistics of the run's time, of memory and of the swap device.
     pub fn report(&self, out: &mut Statistics) {
-        self.simulation.report(out);
-        self.simulation.window.controller.memory.report(out);
-        self.simulation.kernel.backing.device.report(out);
+        let (stack, instructions) = self.simulation.totals();
+        out.append(self.tally.total(self.report_at(stack, instructions)));
     }
 
     /// The distributions by name: `access_cycles`, `walk_cycles` and `fault_ns`.
-    pub fn histograms(&self) -> Vec<(&'static str, &Histogram)> {
-        self.simulation.histograms()
+    pub fn histograms(&self) -> Vec<(&'static str, Histogram)> {
+        let now = self.simulation.histograms().into_iter().zip(&self.kept);
+        let all = now.map(|((name, now), kept)| {
+            let mut all = kept.clone();
+            if self.tally.counts() {
+                all.merge(now);
+            }
+            (name, all)
+        });
+        all.collect()
     }
 }
 

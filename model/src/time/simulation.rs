@@ -1,11 +1,12 @@
 //! A CPU's window and kernel over some memory and some device.
 
 use crate::config::{Config, InvalidSetting};
-use crate::outcome::{OutcomeKind, Outcomes};
-use crate::statistics::{Histogram, Statistics};
+use crate::outcome::{Outcome, OutcomeKind, Reference, Work};
+use crate::statistics::{Histogram, Ratio, Statistics};
 
 use super::kernel::Kernel;
 use super::ports::{Backing, Memory};
+use super::stack::{Lap, Stack};
 use super::window::Window;
 
 /// One machine's time.
@@ -14,7 +15,6 @@ pub(super) struct Simulation<M: Memory, B: Backing> {
     pub(super) window: Window<M>,
     pub(super) kernel: Kernel<B>,
     config: Config,
-    instructions: u64,
 }
 
 impl<M: Memory, B: Backing> Simulation<M, B> {
@@ -24,32 +24,54 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
         }
         let window = Window::new(config, memory)?;
         let kernel = Kernel::new(backing, window.latencies.clock, window.latencies.costs);
-        Ok(Self { window, kernel, config: config.clone(), instructions: 0 })
+        Ok(Self { window, kernel, config: config.clone() })
     }
 
-    pub(super) fn process(&mut self, outcomes: &Outcomes) {
-        for (outcome, references, work) in outcomes.iter() {
-            self.instructions += u64::from(outcome.instructions);
-            self.window.take(outcome, references);
-            let from = self.window.retired_at;
-            let stack = &mut self.window.stack;
-            let until = match outcome.kind {
-                OutcomeKind::Fault(_) => self.kernel.fault(from, work, stack),
-                _ if work.is_empty() => continue,
-                _ => self.kernel.call(from, work, stack),
-            };
-            self.window.resume(until);
+    /// Takes in outcomes until a mark has retired, which is returned, or there are no more.
+    pub(super) fn process<'a>(
+        &mut self,
+        outcomes: &mut impl Iterator<Item = (&'a Outcome, &'a [Reference], &'a [Work])>,
+    ) -> Option<Lap> {
+        if let Some(lap) = self.window.laps.pop_front() {
+            return Some(lap);
         }
+        for (outcome, references, work) in outcomes {
+            self.window.take(outcome, references);
+            if !work.is_empty() || matches!(outcome.kind, OutcomeKind::Fault(_)) {
+                self.work(outcome.kind, work);
+            }
+            if !self.window.laps.is_empty() {
+                break;
+            }
+        }
+        self.window.laps.pop_front()
     }
 
+    /// The kernel's work of an outcome, on the CPU whose window has drained.
+    fn work(&mut self, kind: OutcomeKind, work: &[Work]) {
+        let from = self.window.retired_at;
+        let stack = &mut self.window.stack;
+        let until = match kind {
+            OutcomeKind::Fault(_) => self.kernel.fault(from, work, stack),
+            _ => self.kernel.call(from, work, stack),
+        };
+        self.window.resume(until);
+    }
+
+    /// Lets everything under way finish.
     pub(super) fn finish(&mut self) {
         self.window.drain();
     }
 
-    pub(super) fn report(&self, out: &mut Statistics) {
+    /// How far it is.
+    pub(super) fn totals(&self) -> (&Stack, u64) {
+        (&self.window.stack, self.window.instructions)
+    }
+
+    /// Declares the time of `instructions` that took what `stack` holds.
+    pub(super) fn report_times(&self, stack: &Stack, instructions: u64, out: &mut Statistics) {
         let clock = self.window.latencies.clock;
-        let slots = self.window.retired_at;
-        debug_assert_eq!(slots, self.window.stack.total(), "every slot has one component");
+        let slots = stack.total();
         out.count(
             "run.cycles",
             "cycles",
@@ -63,17 +85,27 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             "Time until the last instruction retires, rounded up",
             clock.picoseconds(cycle).div_ceil(1000),
         );
-        out.real(
+        out.ratio(
             "run.ipc",
             "instructions a cycle",
             "Instructions retired a cycle",
-            self.instructions as f64 / clock.cycles(slots) as f64,
+            Ratio::of(instructions, clock.cycles(slots)),
         );
-        out.real(
+    }
+
+    /// Declares every component's cycles.
+    pub(super) fn report_stack(&self, stack: &Stack, out: &mut Statistics) {
+        stack.report(self.window.latencies.clock.width(), &self.config, out);
+    }
+
+    /// Declares what the window counts.
+    pub(super) fn report_window(&self, out: &mut Statistics) {
+        let clock = self.window.latencies.clock;
+        out.ratio(
             "run.amat_cycles",
             "cycles",
             "Mean time of an access from the start of its translation to its data",
-            self.window.access_cycles.mean(),
+            self.window.access_cycles.ratio(),
         );
         out.count(
             "walker.cycles",
@@ -87,14 +119,24 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             "Cycles that walks waited for a walker, added up over the walks",
             clock.cycles(self.window.walk_times.queued),
         );
-        self.window.stack.report(clock.width(), &self.config, out);
     }
 
-    pub(super) fn histograms(&self) -> Vec<(&'static str, &Histogram)> {
-        vec![
+    /// Every distribution by name.
+    pub(super) fn histograms(&self) -> [(&'static str, &Histogram); 3] {
+        [
             ("access_cycles", &self.window.access_cycles),
             ("walk_cycles", &self.window.walk_cycles),
             ("fault_ns", &self.kernel.fault_ns),
         ]
+    }
+
+    /// Takes every distribution as it is, in the order of [`Self::histograms`]; they start again.
+    pub(super) fn take_histograms(&mut self) -> [Histogram; 3] {
+        let all = [
+            &mut self.window.access_cycles,
+            &mut self.window.walk_cycles,
+            &mut self.kernel.fault_ns,
+        ];
+        all.map(std::mem::take)
     }
 }

@@ -8,6 +8,8 @@
 //! accounting at commit of Eyerman et al., "A performance counter architecture for computing accurate
 //! CPI components" (ASPLOS 2006).
 
+use tracegen::batch::Mark;
+
 use crate::config::Config;
 use crate::outcome::{MEMORY, OutcomeKind};
 use crate::statistics::Statistics;
@@ -48,6 +50,14 @@ const NAMES: [(&str, &str); CACHES as usize] = [
     ("kernel", "Cycles of kernel work outside faults"),
 ];
 
+/// The stack and the instructions where a mark retired.
+#[derive(Debug, Clone)]
+pub(super) struct Lap {
+    pub(super) mark: Mark,
+    pub(super) stack: Stack,
+    pub(super) instructions: u64,
+}
+
 /// The component of a cache by its index.
 pub(super) fn cache(index: u8) -> u8 {
     CACHES.saturating_add(index)
@@ -59,7 +69,7 @@ pub(super) fn source(served: u8) -> u8 {
 }
 
 /// Slots by component.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Stack {
     slots: Vec<u64>,
 }
@@ -102,6 +112,12 @@ impl Stack {
         }
         let rest = left;
         self.charge(entry.late, rest);
+    }
+
+    /// What was charged since it was `base`.
+    pub(super) fn since(&self, base: &Self) -> Self {
+        let slots = self.slots.iter().zip(&base.slots);
+        Self { slots: slots.map(|(now, then)| now.saturating_sub(*then)).collect() }
     }
 
     /// The slots charged to `component`.

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::Timing;
 use super::simulation::Simulation;
+use super::stack::Lap;
 use super::testing::FixedLatency;
 use crate::address::{PhysAddr, SwapSlot};
 use crate::cache::settings::{Cache, Stream};
@@ -52,7 +53,7 @@ fn tlb(name: &str, level: u8, latency: u64) -> Tlb {
     }
 }
 
-fn machine(change: impl FnOnce(&mut Config)) -> Config {
+pub(super) fn machine(change: impl FnOnce(&mut Config)) -> Config {
     let mut config =
         Config { cache: vec![cache("l1d", 1, 4, 10), cache("l2", 2, 14, 64)], ..Config::default() };
     config.mmu.tlb = vec![tlb("dtlb", 1, 0), tlb("stlb", 2, 7)];
@@ -100,9 +101,10 @@ fn reference(kind: ReferenceKind, served: u8) -> Reference {
     Reference { addr: PhysAddr(4096), kind, served }
 }
 
-struct Times {
-    slots: u64,
-    statistics: Statistics,
+pub(super) struct Times {
+    pub(super) slots: u64,
+    pub(super) statistics: Statistics,
+    pub(super) laps: Vec<Lap>,
     writes: usize,
     reads: u64,
 }
@@ -116,21 +118,31 @@ impl Times {
     }
 }
 
-fn run_in_batches(config: &Config, batches: &[Outcomes]) -> Times {
+pub(super) fn run_in_batches(config: &Config, batches: &[Outcomes]) -> Times {
     let mut simulation =
         Simulation::new(config, FixedLatency::new(80_000), FixedLatency::new(5_000_000)).unwrap();
+    let mut laps = Vec::new();
     for batch in batches {
-        simulation.process(batch);
+        let mut rest = batch.iter();
+        while let Some(lap) = simulation.process(&mut rest) {
+            laps.push(lap);
+        }
     }
     simulation.finish();
+    laps.extend(std::iter::from_fn(|| simulation.process(&mut std::iter::empty())));
     let mut statistics = Statistics::default();
-    simulation.report(&mut statistics);
+    let (stack, instructions) = simulation.totals();
+    assert_eq!(stack.total(), simulation.window.retired_at, "every slot has one component");
+    simulation.report_times(stack, instructions, &mut statistics);
+    simulation.report_window(&mut statistics);
+    simulation.report_stack(stack, &mut statistics);
     let slots = simulation.window.retired_at;
     let components: Vec<_> =
         statistics.iter().filter(|entry| entry.name.starts_with("cycles.")).collect();
     assert_eq!(components.len(), 9 + config.cache.len());
     let result = Times {
         slots,
+        laps,
         writes: simulation.window.controller.memory.writes.len(),
         reads: simulation.window.controller.memory.reads(),
         statistics: statistics.clone(),
@@ -153,7 +165,7 @@ fn plain_instructions_flow_at_full_width() {
         assert_eq!(result.get("run.cycles"), cycles);
         assert_eq!(result.get("cycles.base"), cycles);
         let ipc = if cycles == 0 { 0.0 } else { f64::from(instructions) / cycles as f64 };
-        assert_eq!(result.statistics.get("run.ipc"), Some(Value::Real(ipc)));
+        assert_eq!(result.statistics.get("run.ipc").map(Value::as_f64), Some(ipc));
     }
 }
 
@@ -192,8 +204,8 @@ fn a_chase_through_first_level_hits_takes_their_latency() {
         assert_eq!(result.get("run.cycles"), 160 * (4 + tlb_latency));
         assert_eq!(result.get("cycles.tlb"), 10 * tlb_latency);
         assert_eq!(
-            result.statistics.get("run.amat_cycles"),
-            Some(Value::Real((4 + tlb_latency) as f64))
+            result.statistics.get("run.amat_cycles").map(Value::as_f64),
+            Some((4 + tlb_latency) as f64)
         );
     }
 }
@@ -492,7 +504,7 @@ fn settings_that_make_no_sense_are_refused() {
 }
 
 /// An outcome that the function half might send, from random bits.
-fn any_outcome() -> impl Strategy<Value = (Outcome, Vec<Reference>, Vec<Work>)> {
+pub(super) fn any_outcome() -> impl Strategy<Value = Described> {
     let cache = prop::sample::select(vec![0, 0, 1, MEMORY, MEMORY]);
     let kind = prop::sample::select(vec![
         OutcomeKind::Load,
@@ -540,7 +552,10 @@ fn any_outcome() -> impl Strategy<Value = (Outcome, Vec<Reference>, Vec<Work>)> 
     })
 }
 
-fn batch(list: &[(Outcome, Vec<Reference>, Vec<Work>)]) -> Outcomes {
+/// An outcome with what belongs to it.
+pub(super) type Described = (Outcome, Vec<Reference>, Vec<Work>);
+
+pub(super) fn batch(list: &[Described]) -> Outcomes {
     Outcomes {
         list: list.iter().map(|(outcome, ..)| *outcome).collect(),
         references: list.iter().flat_map(|(_, references, _)| references.clone()).collect(),
@@ -586,7 +601,7 @@ proptest! {
             let memory = FixedLatency::new(latency);
             let mut simulation =
                 Simulation::new(&machine(|_| ()), memory, FixedLatency::new(0)).unwrap();
-            simulation.process(&stream.0);
+            simulation.process(&mut stream.0.iter());
             simulation.finish();
             simulation.window.retired_at
         };

@@ -9,6 +9,7 @@
 //!   retires stores to the cache in program order: Intel SDM volume 3, "Memory Ordering").
 //! - A fetch begins when its instruction would dispatch, and holds up dispatch until it is answered.
 //! - A mispredicted branch holds it up until its condition is known, and the penalty after that.
+//! - A mark passes like an instruction that takes no time: it splits a run and changes nothing.
 //! - A fault's translation is tried like any other; when everything older has retired, the kernel
 //!   takes over, and dispatch resumes when it is done.
 //!
@@ -29,7 +30,7 @@ use super::events::Events;
 use super::latencies::{Latencies, too_long};
 use super::pool::Pool;
 use super::ports::{Controller, Memory};
-use super::stack::{self, Stack};
+use super::stack::{self, Lap, Stack};
 
 /// What was counted about walks, in slots.
 #[derive(Debug, Default)]
@@ -57,7 +58,7 @@ pub(super) struct Window<M: Memory> {
     /// The slot of the last dispatch.
     pub(super) last_slot: u64,
     /// Instructions so far.
-    instructions: u64,
+    pub(super) instructions: u64,
     /// The slot after the last retirement.
     pub(super) retired_at: u64,
     rob: u64,
@@ -75,6 +76,8 @@ pub(super) struct Window<M: Memory> {
     /// The component that is charged if the next outcome is late.
     pub(super) late: u8,
     pub(super) stack: Stack,
+    /// Marks that have retired, the oldest first.
+    pub(super) laps: VecDeque<Lap>,
     pub(super) walk_times: WalkTimes,
     /// Cycles of an access's part.
     pub(super) access_cycles: Histogram,
@@ -133,6 +136,7 @@ impl<M: Memory> Window<M> {
             references_from: 0,
             late: first_cache,
             stack: Stack::new(config.cache.len()),
+            laps: VecDeque::new(),
             walk_times: WalkTimes::default(),
             access_cycles: Histogram::default(),
             walk_cycles: Histogram::default(),
@@ -178,6 +182,7 @@ impl<M: Memory> Window<M> {
             OutcomeKind::Load | OutcomeKind::Store | OutcomeKind::Prefetch => self.run(slot),
             OutcomeKind::Fetch => {}
             OutcomeKind::Mispredict => self.resolve(slot),
+            OutcomeKind::Mark(_) => self.pass(slot),
             OutcomeKind::Fault(_) => {
                 self.run(slot);
                 self.wait_for(slot, |entry| entry.retired);
@@ -293,7 +298,9 @@ impl<M: Memory> Window<M> {
             late,
             ..Entry::default()
         };
-        self.late = self.default_late();
+        if !matches!(outcome.kind, OutcomeKind::Mark(_)) {
+            self.late = self.default_late();
+        }
         self.begin(slot, outcome.ancestor);
     }
 
@@ -473,6 +480,10 @@ impl<M: Memory> Window<M> {
             }
             self.retired_at = at;
             self.retiring += 1;
+            if let OutcomeKind::Mark(mark) = entry.kind {
+                let (stack, instructions) = (self.stack.clone(), entry.instruction);
+                self.laps.push_back(Lap { mark, stack, instructions });
+            }
         }
     }
 

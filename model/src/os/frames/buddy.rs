@@ -112,11 +112,6 @@ impl Buddy {
         self.merges
     }
 
-    /// Counts splits and merges from now on.
-    pub fn reset_statistics(&mut self) {
-        (self.splits, self.merges) = (0, 0);
-    }
-
     /// Free blocks of each order. The part that was never handed out counts as the largest blocks.
     pub fn free_blocks(&self) -> [u64; ORDERS] {
         let mut blocks = [0; ORDERS];

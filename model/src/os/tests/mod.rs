@@ -15,7 +15,7 @@ pub(super) fn count(os: &Os, name: &str) -> u64 {
     let mut statistics = Statistics::default();
     os.report(&mut statistics);
     match statistics.get(name) {
-        Some(Value::Count(count)) => count,
+        Some(Value::Count(count) | Value::Level(count) | Value::Peak(count)) => count,
         other => panic!("{name}: {other:?}"),
     }
 }

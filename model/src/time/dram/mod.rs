@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::address::PhysAddr;
-use crate::statistics::{Histogram, Statistics};
+use crate::statistics::{Histogram, Ratio, Statistics};
 
 mod channel;
 pub mod checker;
@@ -195,8 +195,8 @@ impl Dram {
             out.count(name, "requests", doc, value);
         }
         out.count("dram.bytes", "bytes", "Bytes read and written", bytes);
-        let mean = self.read_time.mean() / 1000.0;
-        out.real(
+        let mean = Ratio { unit: 1000, ..self.read_time.ratio() };
+        out.ratio(
             "dram.read_ns_mean",
             "ns",
             "Mean time of a read from its arrival at the channel to its last beat",
