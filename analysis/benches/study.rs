@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use analysis::measured::Measured;
+use analysis::region::Region;
 use analysis::simulate::{RunOptions, simulate};
 use analysis::study::clock::CpuClock;
 use analysis::study::document::Text;
@@ -94,7 +95,8 @@ fn run(folder: &Path) -> Result<(f64, Measured), AnyError> {
     let options = RunOptions {
         jobs: 1,
         seed: plan.seed,
-        limit: None,
+        region: Region::default(),
+        sample: None,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

@@ -310,6 +310,7 @@ impl<'a, F: FunctionHalf + 'static, T: TimeHalf + 'static> Pass<'a, F, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Region;
     use crate::team::team;
     use crate::testing::{Counting, Echo, Keep};
     use std::sync::atomic::AtomicBool;
@@ -329,7 +330,12 @@ mod tests {
                 std::thread::sleep(delay / 50);
             }
         };
-        let drive = Drive { threads, limit: None, interrupted: &interrupted, progress: &slow };
+        let drive = Drive {
+            threads,
+            region: Region::default(),
+            interrupted: &interrupted,
+            progress: &slow,
+        };
         let mut members = team(threads);
         let owner = members.pop().unwrap();
         std::thread::scope(|scope| {

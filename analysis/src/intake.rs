@@ -1,31 +1,35 @@
-//! The source's end of a pass: batches from a source, counted, and cut where the pass is to stop.
+//! The source's end of a pass: batches from a source, counted.
 
 use std::sync::atomic::Ordering;
 
-use tracegen::batch::{Aside, Batch};
+use tracegen::batch::{Aside, Batch, Mark};
 use tracegen::record::AccessKind;
 use tracegen::source::Source;
 
 use crate::error::Error;
 use crate::pipeline::{Drive, Passed};
 
-/// The source's end of a pass: fills batches, counts, cuts at the limit.
+/// The source's end of a pass: fills batches and counts.
 pub struct Intake<'a, S> {
     source: S,
     drive: &'a Drive<'a>,
     passed: Passed,
     accesses: u64,
-    ended: bool,
+    /// Whether what comes next counts.
+    counting: bool,
+    /// Accesses that count.
+    counted: u64,
 }
 
 impl<'a, S: Source> Intake<'a, S> {
     /// The intake of a pass that starts.
     pub fn new(source: S, drive: &'a Drive<'a>) -> Self {
-        Self { source, drive, passed: Passed::default(), accesses: 0, ended: false }
+        Self { source, drive, passed: Passed::default(), accesses: 0, counting: true, counted: 0 }
     }
 
     /// What the pass has learnt about its trace.
-    pub fn into_passed(self) -> Passed {
+    pub fn into_passed(mut self) -> Passed {
+        self.passed.summary.uncounted = self.accesses - self.counted;
         self.passed
     }
 
@@ -37,17 +41,18 @@ impl<'a, S: Source> Intake<'a, S> {
         if self.drive.interrupted.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        if self.ended || !self.source.fill(batch)? {
+        if !self.source.fill(batch)? {
             return Ok(false);
         }
-        if let Some(limit) = self.drive.limit {
-            let left = limit - self.accesses;
-            if batch.accesses() as u64 >= left {
-                truncate(batch, left as usize);
-                self.ended = true;
-            }
+        match batch.mark {
+            Some(Mark::Count) if self.counting => self.counted = 0,
+            Some(mark) => self.counting = mark == Mark::Count,
+            None => {}
         }
         self.accesses += batch.accesses() as u64;
+        if self.counting {
+            self.counted += batch.accesses() as u64;
+        }
         self.count(batch);
         self.passed.heat.observe(batch);
         (self.drive.progress)(self.source.progress(), self.accesses);
@@ -70,16 +75,4 @@ impl<'a, S: Source> Intake<'a, S> {
             }
         }
     }
-}
-
-/// Keeps the first `accesses` accesses of `batch` and what lies before them.
-fn truncate(batch: &mut Batch, accesses: usize) {
-    batch.addr.truncate(accesses);
-    batch.kind.truncate(accesses);
-    batch.size.truncate(accesses);
-    batch.cpu.truncate(accesses);
-    batch.site.truncate(accesses);
-    batch.gap.truncate(accesses);
-    batch.dep.truncate(accesses);
-    batch.asides.retain(|(before, _)| (*before as usize) < accesses);
 }

@@ -6,6 +6,7 @@ use model::statistics::{Statistics, Summary, Value};
 use serde_json::{Map, Number as JsonNumber, Value as Json, json};
 
 use crate::heat::HeatSample;
+use crate::sample::Sample;
 
 /// A statistic's value; counts stay exact integers wherever they go.
 #[derive(Debug, Clone, Copy, PartialEq, Encode, Decode)]
@@ -140,10 +141,13 @@ pub struct TraceSummary {
     pub branches: u64,
     /// Events.
     pub events: u64,
+    /// Accesses of a warm-up, or outside the regions of interest: they changed state and are in no
+    /// statistic.
+    pub uncounted: u64,
 }
 
 impl TraceSummary {
-    fn fields(&self) -> [(&'static str, u64); 7] {
+    fn fields(&self) -> [(&'static str, u64); 8] {
         [
             ("records", self.records),
             ("loads", self.loads),
@@ -152,6 +156,7 @@ impl TraceSummary {
             ("prefetches", self.prefetches),
             ("branches", self.branches),
             ("events", self.events),
+            ("uncounted", self.uncounted),
         ]
     }
 
@@ -173,6 +178,8 @@ impl TraceSummary {
             prefetches: count("prefetches")?,
             branches: count("branches")?,
             events: count("events")?,
+            // A result that says nothing of it counts everything.
+            uncounted: count("uncounted").unwrap_or(0),
         })
     }
 }
@@ -186,6 +193,8 @@ pub struct Measured {
     pub statistics: Vec<Measure>,
     /// The distributions by name.
     pub histograms: Vec<(String, Distribution)>,
+    /// The sample that times were estimated from, where they were.
+    pub sample: Option<Sample>,
 }
 
 impl Measured {
@@ -209,6 +218,7 @@ impl Measured {
             trace,
             statistics: statistics.collect(),
             histograms: histograms.into_iter().map(|(name, from)| (name, from.into())).collect(),
+            sample: None,
         }
     }
 
@@ -242,13 +252,17 @@ impl Measured {
             self.statistics.iter().map(|entry| (entry.name.clone(), entry.value.json())).collect();
         let histograms: Map<String, Json> =
             self.histograms.iter().map(|(name, from)| (name.clone(), from.json())).collect();
-        json!({
+        let mut document = json!({
             "schema": 1,
             "config": config,
             "trace": self.trace.json(),
             "stats": stats,
             "histograms": histograms,
-        })
+        });
+        if let Some(sample) = &self.sample {
+            document["sample"] = sample.json();
+        }
+        document
     }
 
     /// Reads back what [`Self::json`] wrote; `None` where it is not such a document. Units are not
@@ -277,6 +291,7 @@ impl Measured {
                 .iter()
                 .map(histogram)
                 .collect::<Option<_>>()?,
+            sample: json.get("sample").and_then(Sample::from_json),
         })
     }
 }

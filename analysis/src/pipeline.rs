@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::heat::HeatSample;
 use crate::intake::Intake;
 use crate::measured::TraceSummary;
+use crate::region::Region;
 
 /// What happens to every access.
 pub trait FunctionHalf: Send {
@@ -38,8 +39,8 @@ pub trait TimeHalf: Send {
 pub struct Drive<'a> {
     /// Busy threads at most.
     pub threads: usize,
-    /// Accesses after which the pass stops.
-    pub limit: Option<u64>,
+    /// Which part of the trace counts, and where the pass stops: how its source is opened.
+    pub region: Region,
     /// Set when the user wants it to stop.
     pub interrupted: &'a AtomicBool,
     /// Told after every batch how far the source is, where it knows, and how many accesses went by.
@@ -219,6 +220,7 @@ fn intake_stage(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::region::Regional;
     use crate::testing::{Counting, Echo, Keep};
 
     type Ran = Result<(Passed, Keep), Error>;
@@ -226,8 +228,10 @@ mod tests {
     fn run(threads: usize, limit: Option<u64>, fails: Option<u64>, stop: bool) -> Ran {
         let interrupted = AtomicBool::new(stop);
         let (mut function, mut time) = (Echo { fails }, Keep::default());
-        let drive_it = Drive { threads, limit, interrupted: &interrupted, progress: &|_, _| () };
-        let passed = drive(Counting::new(2000), &mut function, &mut time, &drive_it)?;
+        let region = Region { limit, ..Region::default() };
+        let drive_it = Drive { threads, region, interrupted: &interrupted, progress: &|_, _| () };
+        let source = Regional::new(Counting::new(2000), region, "counting");
+        let passed = drive(source, &mut function, &mut time, &drive_it)?;
         Ok((passed, time))
     }
 

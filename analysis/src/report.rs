@@ -52,6 +52,7 @@ pub fn page(view: &View, charts: &[Chart], study: &Study) -> String {
                 h1 { (view.name) }
                 @if let Some(question) = &study.question { p.question { (question) } }
                 @for sentence in summary(view) { p.summary { (sentence) } }
+                @for sentence in notes(view) { p.note { (sentence) } }
                 @for chart in charts {
                     figure id=(chart.name) { (PreEscaped(&chart.svg)) }
                 }
@@ -103,6 +104,24 @@ pub fn summary(view: &View) -> Vec<String> {
         sentences.push(format!("{what}. {}", dominating(best)));
     }
     sentences
+}
+
+/// What a reader has to know to read the numbers: what was not counted, and what was estimated.
+fn notes(view: &View) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for point in &view.points {
+        let (trace, uncounted) = (trace_of(point), point.measured.trace.uncounted);
+        let warm =
+            format!("{trace}: {uncounted} accesses warmed the machine up and are not counted.");
+        if uncounted > 0 && !notes.contains(&warm) {
+            notes.push(warm);
+        }
+        if let Some(sample) = &point.measured.sample {
+            let label = if view.varying.is_empty() { trace } else { view.label(point, None) };
+            notes.push(format!("{label}: {}.", sample.sentence()));
+        }
+    }
+    notes
 }
 
 /// A label without the trace that the sentence has named already.
@@ -221,6 +240,29 @@ mod tests {
         for outside in ["href=\"http", "src=", "@import", "url("] {
             assert!(!text.contains(outside), "{outside}");
         }
+    }
+
+    #[test]
+    fn the_page_says_what_was_sampled_and_what_was_not_counted() {
+        let mut view = sample::view(1, 2, 1);
+        let page = |view: &View| page(view, &[], &Study::default());
+        assert!(!page(&view).contains("sampled") && !page(&view).contains("not counted"));
+        view.points[0].measured.trace.uncounted = 77;
+        view.points[0].measured.sample = Some(crate::sample::Sample {
+            units: 12,
+            unit: 1000,
+            warm: 2000,
+            period: 30_000,
+            measured_instructions: 12_000,
+            timed_outcomes: 1,
+            outcomes: 10,
+            cpi_mean: 2.0,
+            ci95: (98, 102),
+            relative_error: 0.02,
+        });
+        assert!(page(&view).contains("12 units of 1000 instructions"));
+        assert!(page(&view).contains("between 98 and 102 (±2.00 %)"));
+        assert!(page(&view).contains("77 accesses warmed the machine up"));
     }
 
     #[test]

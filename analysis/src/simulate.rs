@@ -9,6 +9,7 @@ use model::os::settings::Prefault;
 use model::outcome::Outcomes;
 use model::statistics::Statistics;
 use model::time::Timing;
+use model::time::sampled::SampledTiming;
 use tracegen::batch::Batch;
 use tracegen::next_use::annotate;
 use tracegen::source::Source;
@@ -19,6 +20,8 @@ use crate::heat::HeatSample;
 use crate::intake::Intake;
 use crate::measured::{Measured, RunResult, TraceSummary};
 use crate::pipeline::{self, Drive, FunctionHalf, TimeHalf};
+use crate::region::{Region, Regional};
+use crate::sample::{Sample, SampleOptions, Timed};
 use crate::team::Member;
 use crate::trace::TraceSpec;
 
@@ -48,8 +51,10 @@ pub struct RunOptions<'a> {
     pub jobs: usize,
     /// Seed of the machine's random choices.
     pub seed: u64,
-    /// Accesses after which it stops.
-    pub limit: Option<u64>,
+    /// Which part of the trace counts, and where it stops.
+    pub region: Region,
+    /// How a sample is timed, where that is to be enough.
+    pub sample: Option<SampleOptions>,
     /// Set when the user wants it to stop.
     pub interrupted: &'a AtomicBool,
     /// Told how far it is; see [`Drive::progress`].
@@ -67,10 +72,13 @@ pub fn simulate(
 ) -> Result<RunResult, Error> {
     let drive = Drive {
         threads: options.jobs,
-        limit: options.limit,
+        region: options.region,
         interrupted: options.interrupted,
         progress: options.progress,
     };
+    if let Some(sample) = &options.sample {
+        return sampled(config, spec, options.seed, sample, &drive);
+    }
     let machines = [vec![config]];
     let mut machine = build(&machines[0], options.seed)?;
     prefault(&machines, &mut [&mut machine.function], options.seed, spec, &drive)?;
@@ -81,6 +89,28 @@ pub fn simulate(
     let passed = pipeline::drive(source, &mut machine.function, time, &drive)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
     let measured = measure(&machine.function, time, &summary);
+    Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
+}
+
+/// Simulates a machine of which a sample is timed.
+fn sampled(
+    config: &Config,
+    spec: &TraceSpec,
+    seed: u64,
+    sample: &SampleOptions,
+    options: &Drive<'_>,
+) -> Result<RunResult, Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    let machines = [vec![config]];
+    let mut function = Simulator::new(config, seed).map_err(|error| refused(&error))?;
+    let sampling = sample.sampling(seed, config.core.rob)?;
+    let mut time = SampledTiming::new(config, sampling).map_err(|error| refused(&error))?;
+    prefault(&machines, &mut [&mut function], seed, spec, options)?;
+    let source = open(future_shifts(&machines).first().copied(), seed, spec, options)?;
+    let passed = pipeline::drive(source, &mut function, &mut time, options)?;
+    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
+    let mut measured = measure(&function, &time, &summary);
+    measured.sample = Some(Sample::of(&time, sample, &measured)?);
     Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
 }
 
@@ -160,13 +190,23 @@ fn open(
 ) -> Result<Box<dyn Source>, Error> {
     // Two threads have the two halves to do.
     let ahead = options.threads > 2;
-    let Some(shift) = future else { return Ok(spec.open(seed, ahead)?) };
+    let Some(shift) = future else { return regional(seed, ahead, spec, options) };
     if spec.is_stdin() {
         let message = "`os.reclaim` = \"opt\" reads the trace twice, and standard input can be read only once";
         return Err(Error::Simulation(message.to_owned()));
     }
-    let (first, again) = (spec.open(seed, ahead)?, spec.open(seed, ahead)?);
+    let (first, again) = (spec.open(seed, ahead)?, regional(seed, ahead, spec, options)?);
     Ok(Box::new(annotate(first, again, shift)?))
+}
+
+/// Opens the trace, cut where counting starts, pauses and stops.
+fn regional(
+    seed: u64,
+    ahead: bool,
+    spec: &TraceSpec,
+    options: &Drive<'_>,
+) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(Regional::new(spec.open(seed, ahead)?, options.region, spec.name())))
 }
 
 /// Maps the pages that the trace touches in the machines that want it, in a pass of its own.
@@ -196,7 +236,7 @@ fn prefault(
     }
     // What is told is how far the simulation is.
     let quiet = Drive { progress: &|_, _| (), ..*options };
-    let mut intake = Intake::new(spec.open(seed, options.threads > 2)?, &quiet);
+    let mut intake = Intake::new(regional(seed, options.threads > 2, spec, options)?, &quiet);
     let mut batch = Batch::new();
     let refused = |error: model::function::SimulationError| Error::Simulation(error.to_string());
     while intake.fill(&mut batch)? {
@@ -207,7 +247,7 @@ fn prefault(
     open.into_iter().try_for_each(|simulator| simulator.prefaulted().map_err(refused))
 }
 
-fn measure(function: &Simulator, time: &Timing, summary: &TraceSummary) -> Measured {
+fn measure(function: &Simulator, time: &impl Timed, summary: &TraceSummary) -> Measured {
     let mut statistics = Statistics::default();
     function.report(&mut statistics);
     time.report(&mut statistics);

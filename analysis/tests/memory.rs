@@ -6,6 +6,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use analysis::machine;
+use analysis::region::Region;
 use analysis::simulate::{RunOptions, simulate};
 use analysis::study::memory;
 use analysis::trace::TraceSpec;
@@ -44,7 +45,8 @@ fn measure(preset: &str, sets: &[(&str, &str)], mebibytes: u64, reads: u64) -> (
     let options = RunOptions {
         jobs: 1,
         seed: 1,
-        limit: None,
+        region: Region::default(),
+        sample: None,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

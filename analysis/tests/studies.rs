@@ -121,7 +121,8 @@ fn check(case: &Case) {
     let options = RunOptions {
         jobs: 1,
         seed: plan.seed,
-        limit: plan.limit,
+        region: plan.region,
+        sample: None,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

@@ -15,12 +15,16 @@ use crate::input::ReadArgs;
 use crate::machine::MachineArgs;
 use crate::output::{self, Format};
 use crate::progress::RunProgress;
+use crate::region::RegionArgs;
+use crate::sample::SampleArgs;
 use crate::{interrupt, summary};
 
 /// Runs one trace or workload on one machine.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  \
     faultline run --config skylake --workload gups --set workload.table=256MiB\n  \
+    faultline run --config skylake --trace app.flt --warmup 10000000 --limit 50000000\n  \
+    faultline run --config skylake --trace app.flt --sample --sample-period 100000\n  \
     faultline run --config mine.toml --trace ls.lackey --set mmu.page_size=2MiB -o results/ls")]
 pub struct Args {
     #[command(flatten)]
@@ -38,9 +42,10 @@ pub struct Args {
     /// Seed of every random choice.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Stops after that many accesses.
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
+    #[command(flatten)]
+    region: RegionArgs,
+    #[command(flatten)]
+    sample: SampleArgs,
     /// How the result is printed.
     #[arg(long = "format", value_enum, default_value_t)]
     print_as: Format,
@@ -126,7 +131,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let options = RunOptions {
         jobs: usize::from(args.jobs),
         seed: args.seed,
-        limit: args.limit,
+        region: args.region.region(),
+        sample: args.sample.options(),
         interrupted: interrupt::flag()?,
         progress: &|done, accesses| progress.tell(done, accesses),
     };

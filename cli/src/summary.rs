@@ -21,6 +21,13 @@ pub fn zero_page_note(measured: &Measured) -> Option<String> {
 /// The result of running on the machine called `machine`.
 pub fn text(machine: &str, measured: &Measured) -> String {
     let mut text = format!("{} on {machine}\n", measured.trace.name);
+    if measured.trace.uncounted > 0 {
+        let accesses = separated(measured.trace.uncounted);
+        text.push_str(&format!("{accesses} accesses warmed the machine up and are not counted\n"));
+    }
+    if let Some(sample) = &measured.sample {
+        text.push_str(&format!("{}\n", sample.sentence()));
+    }
     let groups = groups(measured);
     let structures: Vec<&Group<'_>> = groups.iter().filter(|group| group.is_structure()).collect();
     for group in groups.iter().filter(|group| group.name == "run") {

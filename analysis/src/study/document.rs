@@ -11,6 +11,7 @@ use toml::{Spanned, Value};
 use tracegen::formats::{Column, Format, Unit};
 
 use crate::error::Error;
+use crate::region::Markers;
 
 /// The file.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +27,13 @@ pub struct Document {
     /// Seed of every random choice.
     #[serde(default)]
     pub seed: Option<u64>,
-    /// Accesses after which every point stops.
+    /// Accesses that change state and count nothing, before those that count.
+    #[serde(default)]
+    pub warmup: u64,
+    /// What region-of-interest markers of a trace do.
+    #[serde(default)]
+    pub region: Markers,
+    /// Counted accesses after which every point stops.
     #[serde(default)]
     pub limit: Option<u64>,
     /// Workloads, each a key of its own.

@@ -204,7 +204,7 @@ impl Shared<'_> {
         let drive = Drive {
             // The thread that drives the pass decodes; others help with the halves.
             threads: 1,
-            limit,
+            region: self.plan.region,
             interrupted: self.options.interrupted,
             progress: &|progress, accesses| {
                 let limited = limit.map(|limit| (accesses, limit.max(1)));

@@ -13,11 +13,12 @@ use super::document::{Document, Text};
 use super::key::Key;
 use crate::error::Error;
 use crate::machine;
+use crate::region::Region;
 use crate::trace::TraceSpec;
 
 /// The version of the model's results: it changes whenever a change of the code changes a number, so
 /// that stored points of an older model are not taken for results of this one.
-pub const MODEL_VERSION: u32 = 1;
+pub const MODEL_VERSION: u32 = 2;
 
 /// The most points that a study can have.
 const LARGEST: usize = 1 << 20;
@@ -72,7 +73,9 @@ pub struct Plan {
     pub name: String,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Accesses after which every point stops.
+    /// Which part of each trace counts.
+    pub region: Region,
+    /// Accesses after which every point stops, its warm-up included, as far as that is known before.
     pub limit: Option<u64>,
     /// The distinct traces.
     pub traces: Vec<PlannedTrace>,
@@ -108,6 +111,8 @@ impl Plan {
         check_name(&text, &document.name)?;
         let combinations = combinations(&text, &document)?;
         let seed = overrides.seed.or(document.seed).unwrap_or(1);
+        let region =
+            Region { warmup: document.warmup, markers: document.region, limit: document.limit };
         let mut planner = Planner {
             text,
             folder,
@@ -117,7 +122,8 @@ impl Plan {
             plan: Self {
                 name: document.name.get_ref().clone(),
                 seed,
-                limit: document.limit,
+                region,
+                limit: region.accesses(),
                 traces: Vec::new(),
                 points: Vec::new(),
                 groups: 0,
@@ -409,7 +415,7 @@ impl Planner<'_> {
         let identity = self.plan.traces[trace].identity;
         let source = format!(
             "{MODEL_VERSION}\0{}\0{:?}\0{identity:032x}\0{json}",
-            self.seed, self.plan.limit
+            self.seed, self.plan.region
         );
         let address = xxh3_128(source.as_bytes());
         self.plan.points.push(Planned { keys, config, json, trace, address, group });
@@ -465,7 +471,7 @@ impl Planner<'_> {
         };
         let text: Table = toml::from_str(self.text.text).map_err(|error| unprintable(&error))?;
         let mut table = Table::new();
-        for key in ["name", "question", "limit"] {
+        for key in ["name", "question", "warmup", "region", "limit"] {
             if let Some(value) = text.get(key) {
                 table.insert(key.to_owned(), value.clone());
             }

@@ -14,7 +14,7 @@ use crate::error::Error;
 /// First bytes of every file.
 const MAGIC: [u8; 8] = *b"FLTRSLT\n";
 /// The layout of what follows. Files of another version are not read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Magic, version, length of the payload, checksum of the payload.
 const HEADER: usize = 8 + 4 + 8 + 16;
 

@@ -88,6 +88,14 @@ impl Statistics {
         self.entries.append(&mut other.entries);
     }
 
+    /// The same statistics with other values.
+    pub fn map(mut self, value: impl Fn(&Statistic) -> Value) -> Self {
+        for entry in &mut self.entries {
+            entry.value = value(entry);
+        }
+        self
+    }
+
     /// Every statistic, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Statistic> {
         self.entries.iter()

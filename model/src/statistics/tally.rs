@@ -16,6 +16,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Nothing counts before the first mark.
+    pub fn paused() -> Self {
+        Self { paused: true, base: None, closed: Some(Statistics::default()) }
+    }
+
     /// Whether what happens is counted.
     pub fn counts(&self) -> bool {
         !self.paused

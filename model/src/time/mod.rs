@@ -22,6 +22,7 @@ mod latencies;
 mod marks;
 mod pool;
 mod ports;
+pub mod sampled;
 pub mod settings;
 mod simulation;
 mod stack;
@@ -55,7 +56,14 @@ pub struct Timing {
     since: Option<(Stack, u64)>,
     /// The distributions of the parts before, in the order of [`Self::histograms`].
     kept: [Histogram; 3],
+    /// What the latest part was charged.
+    part: Option<Stack>,
+    /// Whether faults are in their distribution wherever they come.
+    every_fault: bool,
 }
+
+/// The distribution of faults among [`Timing::histograms`].
+const FAULTS: usize = 2;
 
 impl Timing {
     /// An idle machine at time 0.
@@ -66,7 +74,8 @@ impl Timing {
         let dram = Dram::new(&config.dram)?;
         let swap = SwapDevice::new(config)?;
         let simulation = Simulation::new(config, dram, swap)?;
-        Ok(Self { simulation, tally: Tally::default(), since: None, kept: Default::default() })
+        let (tally, kept) = (Tally::default(), Default::default());
+        Ok(Self { simulation, tally, since: None, kept, part: None, every_fault: false })
     }
 
     /// Takes in the next outcomes. State carries over; where the stream is cut makes no difference.
@@ -80,27 +89,64 @@ impl Timing {
     /// Lets everything that is under way finish; to be called once, after the last outcome.
     pub fn finish(&mut self) {
         self.simulation.finish();
+        self.settle();
+    }
+
+    /// A mark has retired: what was charged up to there belongs to what lies before it.
+    fn pass(&mut self, lap: &Lap) {
+        match lap.mark {
+            Mark::Count => {
+                // The mean of a distribution is that of what it holds: it starts again first.
+                self.keep(false);
+                self.since = Some((lap.stack.clone(), lap.instructions));
+                let now = self.report_at(&lap.stack, lap.instructions);
+                self.tally.pass(Mark::Count, now);
+            }
+            Mark::Pause => {
+                let (counted, now) =
+                    (self.tally.counts(), self.report_at(&lap.stack, lap.instructions));
+                if counted {
+                    let base = self.since.as_ref().map(|(base, _)| lap.stack.since(base));
+                    self.part = base.or_else(|| Some(lap.stack.clone()));
+                }
+                self.tally.pass(Mark::Pause, now);
+                self.keep(counted);
+            }
+        }
+    }
+
+    /// Lets the distributions start again, and keeps what they hold where that is `counted`.
+    fn keep(&mut self, counted: bool) {
+        let parts = self.simulation.take_histograms();
+        for (index, (kept, part)) in self.kept.iter_mut().zip(&parts).enumerate() {
+            if counted || (index == FAULTS && self.every_fault) {
+                kept.merge(part);
+            }
+        }
+    }
+
+    /// Starts anew, paused: what was counted before is forgotten.
+    fn forget(&mut self) {
+        self.tally = Tally::paused();
+        self.kept = Default::default();
+        self.part = None;
+        self.keep(false);
+        self.kept = Default::default();
+    }
+
+    /// Lets everything in flight retire, and passes the marks in it.
+    fn settle(&mut self) {
+        self.simulation.window.settle();
         while let Some(lap) = self.simulation.process(&mut std::iter::empty()) {
             self.pass(&lap);
         }
     }
 
-    /// A mark has retired: what was charged up to there belongs to what lies before it.
-    fn pass(&mut self, lap: &Lap) {
-        let (counted, before) = (self.tally.counts(), self.simulation.take_histograms());
-        match lap.mark {
-            Mark::Count => {
-                self.since = Some((lap.stack.clone(), lap.instructions));
-                let now = self.report_at(&lap.stack, lap.instructions);
-                self.tally.pass(Mark::Count, now);
-            }
-            Mark::Pause if counted => {
-                self.kept.iter_mut().zip(&before).for_each(|(kept, part)| kept.merge(part));
-                let now = self.report_at(&lap.stack, lap.instructions);
-                self.tally.pass(Mark::Pause, now);
-            }
-            Mark::Pause => {}
-        }
+    /// The swap device's statistics since the start.
+    fn report_device(&self) -> Statistics {
+        let mut out = Statistics::default();
+        self.simulation.kernel.backing.device.report(&mut out);
+        out
     }
 
     /// Every statistic of the machine where its stack and its instructions are these.
@@ -114,7 +160,7 @@ impl Timing {
         self.simulation.report_window(&mut out);
         self.simulation.report_stack(&stack, &mut out);
         self.simulation.window.controller.memory.report(&mut out);
-        self.simulation.kernel.backing.device.report(&mut out);
+        out.append(self.report_device());
         out
     }
 
@@ -127,9 +173,9 @@ impl Timing {
     /// The distributions by name: `access_cycles`, `walk_cycles` and `fault_ns`.
     pub fn histograms(&self) -> Vec<(&'static str, Histogram)> {
         let now = self.simulation.histograms().into_iter().zip(&self.kept);
-        let all = now.map(|((name, now), kept)| {
+        let all = now.enumerate().map(|(index, ((name, now), kept))| {
             let mut all = kept.clone();
-            if self.tally.counts() {
+            if self.tally.counts() || (index == FAULTS && self.every_fault) {
                 all.merge(now);
             }
             (name, all)

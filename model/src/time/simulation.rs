@@ -48,7 +48,7 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
     }
 
     /// The kernel's work of an outcome, on the CPU whose window has drained.
-    fn work(&mut self, kind: OutcomeKind, work: &[Work]) {
+    pub(super) fn work(&mut self, kind: OutcomeKind, work: &[Work]) {
         let from = self.window.retired_at;
         let stack = &mut self.window.stack;
         let until = match kind {

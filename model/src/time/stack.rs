@@ -35,6 +35,8 @@ pub(super) const FAULT_MAJOR: u8 = 6;
 pub(super) const SWAP: u8 = 7;
 /// Kernel work outside faults.
 pub(super) const KERNEL: u8 = 8;
+/// What the kernel does and waits for.
+const THE_KERNELS: [u8; 4] = [FAULT_MINOR, FAULT_MAJOR, SWAP, KERNEL];
 /// The first cache of the configuration; the others follow.
 const CACHES: u8 = 9;
 
@@ -118,6 +120,30 @@ impl Stack {
     pub(super) fn since(&self, base: &Self) -> Self {
         let slots = self.slots.iter().zip(&base.slots);
         Self { slots: slots.map(|(now, then)| now.saturating_sub(*then)).collect() }
+    }
+
+    /// Adds what `other` was charged.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.slots.iter_mut().zip(&other.slots).for_each(|(slots, more)| *slots += more);
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.slots.fill(0);
+    }
+
+    /// The slots of the kernel, waiting for the swap device included.
+    pub(super) fn kernel(&self) -> u64 {
+        THE_KERNELS.iter().map(|component| self.slots[usize::from(*component)]).sum()
+    }
+
+    /// The kernel's components of `kernel`, and the others of this one, scaled.
+    pub(super) fn estimate(&self, kernel: &Self, scale: impl Fn(u64) -> u64) -> Self {
+        let mut slots: Vec<u64> = self.slots.iter().map(|slots| scale(*slots)).collect();
+        for component in THE_KERNELS.map(usize::from) {
+            slots[component] = kernel.slots[component];
+        }
+        Self { slots }
     }
 
     /// The slots charged to `component`.

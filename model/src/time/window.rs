@@ -487,6 +487,18 @@ impl<M: Memory> Window<M> {
         }
     }
 
+    /// Lets everything in flight retire. Lines of stores may still be on their way.
+    pub(super) fn settle(&mut self) {
+        while self.retiring < self.next && self.step(UNKNOWN) {}
+        self.retire();
+    }
+
+    /// Lets `slots` go by, in which nothing is in flight.
+    pub(super) fn skip(&mut self, slots: u64) {
+        self.stack.charge(stack::BASE, slots);
+        self.resume(self.retired_at + slots);
+    }
+
     /// The kernel had the CPU until `until`; dispatch resumes.
     pub(super) fn resume(&mut self, until: u64) {
         self.retired_at = until;
