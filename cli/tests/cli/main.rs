@@ -8,6 +8,7 @@ mod explaining;
 mod failures;
 mod goldens;
 mod help;
+mod long;
 mod memory;
 mod results;
 mod studies;

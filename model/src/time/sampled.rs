@@ -415,7 +415,7 @@ mod tests {
                 out.work.extend([Work::Handler, if number % 210 == 0 { swap } else { zero }]);
                 out.list.push(Outcome { kind, work: 2, ..Outcome::default() });
             }
-            let memory = random % 3 == 0;
+            let memory = random.is_multiple_of(3);
             let addr = PhysAddr(random << 6 & 0x3fff_ffff);
             if memory {
                 let kind = ReferenceKind::Demand;
@@ -426,7 +426,7 @@ mod tests {
                 references: u16::from(memory),
                 instructions: 1 + (random >> 8) as u32 % 19,
                 hits: (random >> 16) as u32 % 3,
-                ancestor: if random % 5 == 0 { 1 + random as u32 % 4 } else { 0 },
+                ancestor: if random.is_multiple_of(5) { 1 + random as u32 % 4 } else { 0 },
                 ..Outcome::default()
             });
         }
