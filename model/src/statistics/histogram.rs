@@ -52,19 +52,26 @@ fn range_of(index: usize) -> (u64, u64) {
 
 impl Histogram {
     /// Adds `times` observations of `value`.
+    #[inline]
     pub fn add(&mut self, value: u64, times: u64) {
         if times == 0 {
             return;
         }
         let index = index_of(value);
         if index >= self.buckets.len() {
-            self.buckets.resize(index + 1, 0);
+            self.extend(index);
         }
         self.min = if self.count == 0 { value } else { self.min.min(value) };
         self.max = self.max.max(value);
         self.buckets[index] += times;
         self.count += times;
         self.sum += u128::from(value) * u128::from(times);
+    }
+
+    /// Extends the buckets up to `index`.
+    #[cold]
+    fn extend(&mut self, index: usize) {
+        self.buckets.resize(index + 1, 0);
     }
 
     /// How many observations there were.

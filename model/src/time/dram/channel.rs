@@ -8,80 +8,85 @@
 //!
 //! A refresh that is due has the rank to itself: no other command issues, its rows are closed one after
 //! another as soon as they may be, then it is refreshed.
+//!
+//! Clocks inside a channel have 32 bits and count from its epoch, which moves on with time.
 
-use std::collections::VecDeque;
-
+use super::BURST_CLOCKS;
+use super::bank::{Bank, NOBODY};
+use super::candidates::{Candidates, Key};
 use super::checker::Issued;
 use super::constraint::{self, Command};
-use super::queue::{Candidate, Queue};
+use super::legal::{self, Legal};
+use super::queue::{Queue, Request};
+use super::reads::{Read, Reads};
+use super::ring::Ring;
 use super::settings::{Clocks, Organisation};
-use super::state::{State, Target};
-use super::{BURST_CLOCKS, RequestId};
-
-/// A read or write of one burst.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
-    pub id: RequestId,
-    /// The clock edge at which it reached the channel.
-    pub arrival: u64,
-    pub write: bool,
-    pub target: Target,
-    pub row: u32,
-    /// Whether a command was issued for it.
-    pub started: bool,
-}
-
-/// A read whose last beat is on its way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Completion {
-    pub id: RequestId,
-    pub arrival: u64,
-    pub done: u64,
-}
 
 /// What happened, in events.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counts {
-    pub row_hits: u64,
-    pub row_misses: u64,
-    pub row_conflicts: u64,
+    /// First commands of requests, by their number: the row was not open, another one was, it was open.
+    pub first: [u64; 4],
     pub activates: u64,
     pub refreshes: u64,
 }
 
-/// The next command, under the requests that are in the queue.
-#[derive(Debug, Clone, Copy)]
-struct Plan {
-    clock: u64,
-    command: Command,
-    target: Target,
-    row: u32,
-    /// As [`Candidate::order`]; 0 where it is a step towards a refresh.
-    order: u64,
+impl Counts {
+    /// Counts a command that serves `request`.
+    #[inline]
+    fn add(&mut self, command: Command, request: &mut Request) {
+        let first = !std::mem::replace(&mut request.started, true);
+        // A command that serves a request has a number below 4.
+        self.first[command as usize & 3] += u64::from(first);
+        self.activates += u64::from(command == Command::Activate);
+    }
 }
 
 /// A channel with its own command and data bus.
 #[derive(Debug, Clone)]
 pub(super) struct Channel {
-    number: u32,
-    state: State,
+    pub(super) number: u32,
+    /// The clock of the next event; `u64::MAX` where nothing will ever happen.
+    next: u64,
+    /// The clock at which the clocks below begin to count.
+    pub(super) epoch: u64,
+    /// The command bus carries one command a clock: the first that is free.
+    pub(super) bus: i32,
+    /// When the first request that waits has arrived; `i32::MAX` for none, without room for it in the
+    /// queue, and when that is far away.
+    pub(super) entry: i32,
+    /// The next command, under the requests that are in the queue.
+    pub(super) plan: Key,
+    /// The first refresh that is due, since time 0 (`u64::MAX` for never) and as what goes before it.
+    pub(super) first_due: (u64, Key),
     /// From a read command to its last beat.
-    read_clocks: u64,
+    read_clocks: i32,
+    /// Whether writes are being served; means nothing while the queue is empty.
+    pub(super) serves_writes: bool,
+    pub(super) draining: bool,
+    /// How many writes begin and end the draining.
+    pub(super) watermarks: [usize; 2],
+    pub(super) candidates: Candidates,
+    pub(super) legal: Legal,
+    pub(super) banks: Vec<Bank>,
+    pub(super) queue: Queue,
     /// In order of arrival; the first ones move into the queue when it has room.
-    waiting: VecDeque<Request>,
-    reads: Queue,
-    writes: Queue,
-    capacity: usize,
-    draining: bool,
-    plan: Option<Plan>,
+    waiting: Ring<Request>,
     /// Clocks between refreshes; `None` without refresh.
-    refresh_interval: Option<u64>,
-    /// When each rank's next one is; never without refresh.
-    refresh_due: Vec<u64>,
+    pub(super) refresh_interval: Option<u64>,
+    /// When each rank's next one is, since time 0; never without refresh.
+    pub(super) refresh_due: Vec<u64>,
     pub counts: Counts,
     pub log: Option<Vec<Issued>>,
-    organisation: Organisation,
+    pub(super) organisation: Organisation,
 }
+
+/// The epoch moves on before an event so late in it.
+const LATE: i32 = 1 << 29;
+
+/// Where in its epoch an event lies then: beyond anything that may still come before it, such as the last
+/// refreshes of an idle channel.
+const EARLY: u64 = 1 << 24;
 
 impl Channel {
     pub fn new(
@@ -93,16 +98,25 @@ impl Channel {
     ) -> Self {
         let banks = organisation.ranks * organisation.banks_a_rank();
         let ranks = u64::from(organisation.ranks);
-        Self {
+        let legal = Legal::new(&organisation, &constraint::ddr4(t));
+        let mut channel = Self {
             number,
-            state: State::new(&organisation, constraint::ddr4(t)),
-            read_clocks: t.cl + BURST_CLOCKS,
-            waiting: VecDeque::new(),
-            reads: Queue::new(Command::Read, banks),
-            writes: Queue::new(Command::Write, banks),
-            capacity: queue as usize,
+            next: u64::MAX,
+            epoch: 0,
+            bus: 0,
+            entry: i32::MAX,
+            plan: Key::NONE,
+            first_due: (u64::MAX, Key::NONE),
+            // The settings' ranges keep both far below 2^31.
+            read_clocks: (t.cl + BURST_CLOCKS) as i32,
+            serves_writes: false,
             draining: false,
-            plan: None,
+            watermarks: [(queue as usize * 4).div_ceil(5), queue as usize / 5],
+            candidates: Candidates::new(),
+            banks: (0..banks).map(|bank| Bank::new(bank, &organisation, &legal)).collect(),
+            legal,
+            queue: Queue::new(queue, banks),
+            waiting: Ring::new(),
             refresh_interval: refresh.then_some(t.refi),
             // Ranks take turns, so that they are not all away at once.
             refresh_due: (0..ranks)
@@ -111,294 +125,350 @@ impl Channel {
             counts: Counts::default(),
             log: None,
             organisation,
-        }
+        };
+        channel.find_first_due();
+        channel
     }
 
     /// Whether no request waits.
     pub fn idle(&self) -> bool {
-        self.waiting.is_empty() && self.reads.is_empty() && self.writes.is_empty()
+        self.waiting.is_empty() && self.queue.is_empty()
     }
 
-    /// Takes a request. Every event before the clock `settled` has happened on all channels.
-    pub fn submit(&mut self, request: Request, settled: u64) {
-        let was_idle = self.idle();
-        let place = self.waiting.partition_point(|other| other.arrival <= request.arrival);
-        self.waiting.insert(place, request);
-        if was_idle {
-            self.catch_up(settled);
-            // The request enters the empty queue before any refresh is due, or else after it.
-            let entry = self.admission().unwrap_or(u64::MAX);
-            if self.refresh_due.iter().any(|due| *due <= entry) {
-                self.plan();
-            }
+    /// Takes a request. Every event before the clock `settled` has happened on all channels. Returns the
+    /// clock of the next event.
+    #[inline]
+    pub fn submit(&mut self, request: Request, settled: u64) -> u64 {
+        let (arrival, idle) = (request.arrival, self.idle());
+        let first = self.waiting.insert(request, |other| other.arrival > arrival);
+        if !first || self.queue.is_full() {
+            return self.next;
         }
-    }
-
-    /// The clock of the next event; `None` where nothing will ever happen.
-    pub fn next(&self) -> Option<u64> {
-        let command = self.plan.map(|plan| plan.clock);
-        match (self.admission(), command) {
-            (Some(admission), Some(command)) => Some(admission.min(command)),
-            (admission, command) => admission.or(command),
+        self.entry = self.tick(arrival);
+        let entry = self.admission(arrival);
+        if idle && self.first_due.0 <= entry {
+            self.wake(settled);
+            self.next = self.find_next();
+        } else {
+            self.next = self.next.min(entry);
         }
+        self.next
     }
 
-    /// The clock at which a waiting request enters the queue.
-    fn admission(&self) -> Option<u64> {
-        let first = self.waiting.front()?;
-        let room = self.reads.len() + self.writes.len() < self.capacity;
+    /// The clock since time 0 at which a request that arrives at `arrival` enters the queue, if there is room.
+    #[inline]
+    fn admission(&self, arrival: u64) -> u64 {
         // The bus is free from the clock after the command that made the room.
-        room.then(|| first.arrival.max(self.state.bus().saturating_sub(1)))
+        arrival.max(self.epoch + (self.bus - 1).max(0) as u64)
     }
 
-    /// Lets the next event happen; returns the read that it was, if so.
-    pub fn step(&mut self) -> Option<Completion> {
-        let admission = self.admission().unwrap_or(u64::MAX);
-        match self.plan {
-            Some(plan) if plan.clock <= admission => {
-                let completion = self.execute(plan);
-                self.plan();
+    /// Finds out when the first request that waits has arrived.
+    #[inline]
+    fn await_entry(&mut self) {
+        self.entry = match self.waiting.front() {
+            Some(first) if !self.queue.is_full() => self.tick(first.arrival),
+            _ => i32::MAX,
+        };
+    }
+
+    /// The next event, since time 0.
+    #[inline]
+    fn find_next(&self) -> u64 {
+        let entry = match self.waiting.front() {
+            Some(first) if !self.queue.is_full() => self.admission(first.arrival),
+            _ => u64::MAX,
+        };
+        if self.plan == Key::NONE {
+            entry
+        } else {
+            entry.min(self.epoch + self.plan.clock() as u64)
+        }
+    }
+
+    /// A clock since time 0 as one since the epoch: 0 if it lies before, `i32::MAX` if it lies far away.
+    #[inline]
+    pub(super) fn tick(&self, clock: u64) -> i32 {
+        clock.saturating_sub(self.epoch).min(i32::MAX as u64) as i32
+    }
+
+    /// Lets everything happen, in order, that happens before `horizon` and before the last beat of the reads
+    /// that it issues, which it puts into `reads`. Returns the clock of the next event.
+    #[inline]
+    pub fn run(&mut self, mut horizon: u64, reads: &mut Reads) -> u64 {
+        loop {
+            let mut end = self.tick(horizon).min(LATE);
+            loop {
+                let event = self.plan.clock().min(self.entry.max(self.bus - 1));
+                if event >= end {
+                    break;
+                }
+                let read = if self.plan.clock() <= self.entry {
+                    let read = self.execute();
+                    self.replan();
+                    read
+                } else if self.queue.is_empty() {
+                    self.serve_alone(event, end)
+                } else {
+                    self.admit(event);
+                    None
+                };
                 #[cfg(test)]
                 self.check_plan();
-                completion
+                if let Some(read) = read {
+                    horizon = horizon.min(read.done);
+                    end = end.min(self.tick(read.done));
+                    reads.issue(read);
+                }
             }
-            _ => {
-                self.admit(admission);
-                None
+            self.next = self.find_next();
+            if self.next >= horizon {
+                return self.next;
             }
+            self.keep_epoch(self.next);
         }
     }
 
-    fn admit(&mut self, clock: u64) {
+    /// Moves the first request that waits into the queue.
+    #[inline]
+    fn admit(&mut self, clock: i32) {
         let Some(request) = self.waiting.pop_front() else { return };
-        let served_writes = self.serves_writes();
-        let open = self.state.row(request.target.bank);
-        let list = if request.write { &mut self.writes } else { &mut self.reads };
-        let candidate = list.push(request, open);
-        let first = list.len() == 1;
         // A request in the queue is seen one clock later.
-        self.state.wait(clock + 1);
-        self.choose_direction();
-        if first || self.serves_writes() != served_writes {
-            self.plan();
-        } else if request.write == served_writes
-            && let Some(candidate) = candidate
-        {
-            self.amend(candidate);
-        }
-        #[cfg(test)]
-        self.check_plan();
+        self.bus = clock + 1;
+        self.enqueue(request);
     }
 
-    /// Brings the plan up to date with a new candidate in the list that is being served.
-    fn amend(&mut self, candidate: Candidate) {
-        // It may keep open the row that was about to be closed.
-        if self.plan.is_some_and(|plan| plan.order > 0 && plan.target == candidate.target) {
-            return self.plan();
-        }
-        if let Some(plan) = self.propose(&candidate)
-            && self.plan.is_none_or(|other| (plan.clock, plan.order) < (other.clock, other.order))
-        {
-            self.plan = Some(plan);
-        }
-    }
-
-    fn serves_writes(&self) -> bool {
-        self.draining || self.reads.is_empty()
-    }
-
-    fn execute(&mut self, plan: Plan) -> Option<Completion> {
-        let Plan { clock, command, target, row, order } = plan;
-        let list = if self.serves_writes() { &mut self.writes } else { &mut self.reads };
-        let request = if order > 0 { list.chosen(target.bank) } else { None };
-        let Some(request) = request else {
-            self.issue(command, target, row, clock);
-            return None;
-        };
-        if !std::mem::replace(&mut request.started, true) {
-            match command {
-                Command::Activate => self.counts.row_misses += 1,
-                Command::Precharge => self.counts.row_conflicts += 1,
-                _ => self.counts.row_hits += 1,
+    /// Moves the first request that waits into the empty queue. As long as it is alone there, commands follow
+    /// from one another: those before the clock `end` issue at once. Returns the read that it was, if so.
+    #[inline]
+    fn serve_alone(&mut self, clock: i32, end: i32) -> Option<Read> {
+        let mut request = self.waiting.pop_front()?;
+        self.bus = clock + 1;
+        let Request { id, arrival, row, write, .. } = request;
+        self.choose_draining(usize::from(write));
+        // A command goes before an admission at the same clock.
+        self.await_entry();
+        let company =
+            if self.queue.has_one_place() { i32::MAX } else { self.entry.saturating_add(1) };
+        let end = end.min(company).min(self.first_due.1.clock());
+        let index = usize::from(request.bank);
+        loop {
+            let bank = &self.banks[index];
+            let command = bank.command_for(row, column(write));
+            let clock = self.legal.earliest(command, bank).max(self.bus);
+            if clock >= end {
+                self.enqueue(request);
+                return None;
+            }
+            self.counts.add(command, &mut request);
+            self.issue(command, index, row, clock);
+            if command == column(write) {
+                if !self.waiting.is_empty() {
+                    self.choose_draining(0);
+                }
+                if self.rests() {
+                    self.plan = Key::NONE;
+                } else {
+                    self.replan_apart();
+                }
+                let done = self.epoch + (clock + self.read_clocks) as u64;
+                return (!write).then_some(Read { id, arrival, done, channel: self.number });
             }
         }
-        let Request { id, arrival, write, .. } = *request;
-        let column = matches!(command, Command::Read | Command::Write);
-        if column {
-            list.remove(target.bank, Some(row));
-        }
-        self.issue(command, target, row, clock);
-        (column && !write).then_some(Completion { id, arrival, done: clock + self.read_clocks })
     }
 
-    fn issue(&mut self, command: Command, target: Target, row: u32, clock: u64) {
-        self.state.issue(command, target, row, clock);
-        if matches!(command, Command::Activate | Command::Precharge) {
-            let open = self.state.row(target.bank);
-            self.reads.choose(target.bank, open);
-            self.writes.choose(target.bank, open);
+    /// Puts a request into the queue.
+    fn enqueue(&mut self, request: Request) {
+        if self.queue.ages_are_spent() {
+            self.queue.renumber(&self.banks);
+            self.choose_all();
+            self.replan_apart();
         }
-        match (command, self.refresh_interval) {
-            (Command::Activate, _) => self.counts.activates += 1,
-            (Command::Refresh, Some(interval)) => {
-                self.counts.refreshes += 1;
-                self.refresh_due[target.rank as usize] += interval;
-            }
-            _ => {}
+        let index = usize::from(request.bank);
+        let before = self.queue.push(&mut self.banks[index], request);
+        self.await_entry();
+        if self.turn() {
+            self.replan_apart();
+        } else if request.write == self.serves_writes {
+            self.consider(index, before);
         }
-        self.note(command, target, row, clock);
     }
 
-    fn note(&mut self, command: Command, target: Target, row: u32, clock: u64) {
-        let Some(log) = &mut self.log else { return };
-        log.push(Issued {
-            channel: self.number,
-            clock,
-            command,
-            rank: target.rank,
-            bank_group: target.group % self.organisation.bank_groups,
-            bank: target.bank % self.organisation.banks,
-            row,
-        });
+    /// Takes account of a request for bank `index` in the direction that is served, the youngest, after the
+    /// one in place `before`.
+    #[inline]
+    fn consider(&mut self, index: usize, before: u16) {
+        let write = self.serves_writes;
+        let bank = &mut self.banks[index];
+        let place = bank.lists[usize::from(write)].last;
+        let request = self.queue.get(place);
+        let only = before == NOBODY;
+        // A request for the open row keeps it open.
+        if !only && (bank.row != request.row || bank.command != Command::Precharge) {
+            return;
+        }
+        (bank.chosen, bank.before) = (place, before);
+        bank.command = bank.command_for(request.row, column(write));
+        let key = Key::new(0, bank.command, request.age, index);
+        let key = exact(key, &self.banks, &self.legal, self.bus);
+        if only {
+            self.candidates.insert(key);
+        } else {
+            self.candidates.replace(key);
+        }
+        if !only || self.plan >= self.first_due.1 {
+            self.replan_apart();
+        } else {
+            self.plan = key.min(self.plan);
+        }
     }
 
-    /// Starts or ends the draining of writes by how many there are.
-    fn choose_direction(&mut self) {
-        if self.writes.len() * 5 >= self.capacity * 4 {
-            self.draining = true;
-        } else if self.writes.len() * 5 <= self.capacity {
-            self.draining = false;
-        }
+    /// As [`Self::replan`], where that happens rarely.
+    #[inline(never)]
+    pub(super) fn replan_apart(&mut self) {
+        self.replan();
     }
 
     /// Plans the next command.
-    fn plan(&mut self) {
-        self.plan = None;
-        if self.idle() {
-            return;
-        }
-        self.choose_direction();
-        let list = if self.serves_writes() { &self.writes } else { &self.reads };
-        let plans = list.candidates().iter().filter_map(|candidate| self.propose(candidate));
-        self.plan = plans.min_by_key(|plan| (plan.clock, plan.order));
-        self.plan_refreshes();
+    #[inline(always)]
+    fn replan(&mut self) {
+        let first = self.candidates.first(|key| exact(key, &self.banks, &self.legal, self.bus));
+        self.plan = if first < self.first_due.1 {
+            first
+        } else if self.rests() {
+            Key::NONE
+        } else {
+            self.plan_refreshes()
+        };
     }
 
-    /// What a candidate comes to, if it can issue before the next refresh.
+    /// Whether there is nothing to do before the next request enters the queue.
     #[inline]
-    fn propose(&self, candidate: &Candidate) -> Option<Plan> {
-        let Candidate { target, row, command, order, .. } = *candidate;
-        let clock = self.state.earliest(command, target);
-        let refreshed = clock >= self.refresh_due[target.rank as usize];
-        (!refreshed).then_some(Plan { clock, command, target, row, order })
+    pub(super) fn rests(&self) -> bool {
+        let refreshes =
+            !self.waiting.is_empty() && self.first_due.1.clock() <= self.entry.max(self.bus - 1);
+        self.queue.is_empty() && !refreshes
     }
 
-    /// The next command towards the next refresh of a rank.
-    fn refresh_step(&self, rank: u32) -> Plan {
-        let open = self.state.first_to_close(rank);
-        let command = if open.is_some() { Command::Precharge } else { Command::Refresh };
-        let bank = open.unwrap_or(rank * self.organisation.banks_a_rank());
-        let target = Target { rank, group: bank / self.organisation.banks, bank };
-        let legal = self.state.earliest(command, target);
-        let clock = legal.max(self.refresh_due[rank as usize]);
-        Plan { clock, command, target, row: 0, order: 0 }
+    /// Issues the planned command; returns the read that it was, if so. The next one has to be planned.
+    #[inline]
+    fn execute(&mut self) -> Option<Read> {
+        let (index, clock) = (self.plan.bank(), self.plan.clock());
+        if self.plan.is_refresh() {
+            self.step_towards_refresh(index, clock);
+            return None;
+        }
+        let bank = &mut self.banks[index];
+        let (command, chosen) = (bank.command, bank.chosen);
+        let request = self.queue.get_mut(chosen);
+        self.counts.add(command, request);
+        let Request { row, age, .. } = *request;
+        let next = match command {
+            Command::Activate => column(self.serves_writes),
+            Command::Precharge => Command::Activate,
+            _ => return self.access(index, chosen, clock),
+        };
+        bank.move_row(command, row);
+        if command == Command::Activate {
+            self.legal.issue(Command::Activate, bank, clock);
+        } else {
+            self.legal.issue(Command::Precharge, bank, clock);
+        }
+        self.bus = clock + 1;
+        bank.command = next;
+        let key = Key::new(self.legal.earliest(next, bank).max(self.bus), next, age, index);
+        self.candidates.replace(key);
+        if self.log.is_some() {
+            self.note(command, index, row, self.epoch + clock as u64);
+        }
+        None
     }
 
-    fn plan_refreshes(&mut self) {
-        if self.refresh_interval.is_none() {
+    /// Reads or writes what the candidate of bank `index`, the request in place `chosen`, asks for.
+    #[inline]
+    fn access(&mut self, index: usize, chosen: u16, clock: i32) -> Option<Read> {
+        let write = self.serves_writes;
+        let command = column(write);
+        let Request { id, arrival, row, .. } = *self.queue.get(chosen);
+        let bank = &mut self.banks[index];
+        self.legal.issue(command, bank, clock);
+        self.bus = clock + 1;
+        if self.queue.take(bank, index, write) {
+            let next = self.queue.get(bank.chosen);
+            bank.command = bank.command_for(next.row, command);
+            let clock = self.legal.earliest(bank.command, bank).max(self.bus);
+            self.candidates.replace(Key::new(clock, bank.command, next.age, index));
+        } else {
+            self.candidates.remove(index);
+        }
+        if self.log.is_some() {
+            self.note(command, index, row, self.epoch + clock as u64);
+        }
+        if !self.idle() {
+            self.turn();
+            self.await_entry();
+        }
+        let done = self.epoch + (clock + self.read_clocks) as u64;
+        (!write).then_some(Read { id, arrival, done, channel: self.number })
+    }
+
+    /// Does what `command` at `clock` does to the state of banks and ranks.
+    #[inline(always)]
+    pub(super) fn issue(&mut self, command: Command, index: usize, row: u32, clock: i32) {
+        let bank = &mut self.banks[index];
+        bank.move_row(command, row);
+        self.legal.issue(command, bank, clock);
+        self.bus = clock + 1;
+        if self.log.is_some() {
+            self.note(command, index, row, self.epoch + clock as u64);
+        }
+    }
+
+    /// Leaves so many ages of requests.
+    #[cfg(test)]
+    pub fn wear_out(&mut self, left: u32) {
+        self.queue.wear_out(left);
+    }
+
+    /// Writes a command down.
+    #[cold]
+    pub(super) fn note(&mut self, command: Command, index: usize, row: u32, clock: u64) {
+        let (channel, bank) = (self.number, &self.banks[index]);
+        let (rank, bank_group) = (u32::from(bank.rank), u32::from(bank.group));
+        let bank = index as u32 % self.organisation.banks;
+        let issued = Issued { channel, clock, command, rank, bank_group, bank, row };
+        self.log.get_or_insert_default().push(issued);
+    }
+
+    /// Moves the epoch on if `event`, a clock since time 0, lies late in it. Nothing happens from then on
+    /// that is more than [`EARLY`] clocks before.
+    #[cold]
+    pub(super) fn keep_epoch(&mut self, event: u64) {
+        if self.tick(event) < LATE {
             return;
         }
-        for rank in 0..self.organisation.ranks {
-            let due = self.refresh_due[rank as usize];
-            if self.plan.is_some_and(|plan| plan.clock < due) {
-                continue;
-            }
-            let step = self.refresh_step(rank);
-            if self.plan.is_none_or(|plan| step.clock <= plan.clock) {
-                self.plan = Some(step);
-            }
-        }
-    }
-
-    /// Refreshes of a channel without requests happen when the next request comes: all that were due
-    /// long before `settled`, at once.
-    fn catch_up(&mut self, settled: u64) {
-        let Some(interval) = self.refresh_interval else { return };
-        for rank in 0..self.organisation.ranks {
-            let due = self.refresh_due[rank as usize];
-            if settled.saturating_sub(due) < 4 * interval {
-                continue;
-            }
-            while self.refresh_due[rank as usize] == due {
-                let Plan { clock, command, target, row, .. } = self.refresh_step(rank);
-                self.issue(command, target, row, clock);
-            }
-            let missed = (settled - self.refresh_due[rank as usize]) / interval;
-            if self.log.is_some() {
-                let target = self.refresh_step(rank).target;
-                for turn in 0..missed {
-                    self.note(Command::Refresh, target, 0, due + (turn + 1) * interval);
-                }
-            }
-            self.counts.refreshes += missed;
-            self.refresh_due[rank as usize] += missed * interval;
-        }
+        let clocks = event - EARLY - self.epoch;
+        self.epoch += clocks;
+        // What rules out clocks before the epoch rules out nothing.
+        self.bus = legal::rebased(self.bus, clocks).max(0);
+        self.legal.rebase(clocks);
+        let legal = self.banks.iter_mut().flat_map(|bank| &mut bank.legal);
+        legal.for_each(|clock| *clock = legal::rebased(*clock, clocks));
+        self.find_first_due();
+        self.await_entry();
+        self.choose_all();
+        self.replan_apart();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The command that serves a request whose row is open.
+#[inline]
+pub(super) fn column(write: bool) -> Command {
+    if write { Command::Write } else { Command::Read }
+}
 
-    impl Channel {
-        /// Compares the plan with one that looks at every request.
-        pub(super) fn check_plan(&self) {
-            let searched = self.search();
-            let name = |plan: Plan| (plan.clock, plan.command, plan.target, plan.row);
-            assert_eq!(self.plan.map(name), searched.map(name));
-        }
-
-        fn search(&self) -> Option<Plan> {
-            if self.idle() {
-                return None;
-            }
-            let list = if self.serves_writes() { &self.writes } else { &self.reads };
-            let mut requests: Vec<_> = list.requests().copied().collect();
-            requests.sort_by_key(|(age, _)| *age);
-            let mut best: Option<((u64, bool, u64), Plan)> = None;
-            for (age, request) in &requests {
-                let Request { target, row, write, .. } = *request;
-                let open = self.state.row(target.bank);
-                let hits = |other: &&(u64, Request)| {
-                    other.1.target.bank == target.bank && Some(other.1.row) == open
-                };
-                let command = match open {
-                    Some(open) if open == row && write => Command::Write,
-                    Some(open) if open == row => Command::Read,
-                    _ if requests.iter().any(|other| hits(&other)) => continue,
-                    Some(_) => Command::Precharge,
-                    None => Command::Activate,
-                };
-                let clock = self.state.earliest(command, target);
-                let due = self.refresh_due[target.rank as usize];
-                let row_command = matches!(command, Command::Activate | Command::Precharge);
-                let key = (clock, row_command, *age);
-                if (self.refresh_interval.is_none() || clock < due)
-                    && best.is_none_or(|(other, _)| key < other)
-                {
-                    best = Some((key, Plan { clock, command, target, row, order: *age }));
-                }
-            }
-            let mut plan = best.map(|(_, plan)| plan);
-            for rank in 0..self.organisation.ranks {
-                if self.refresh_interval.is_some() {
-                    let step = self.refresh_step(rank);
-                    if plan.is_none_or(|plan| step.clock <= plan.clock) {
-                        plan = Some(step);
-                    }
-                }
-            }
-            plan
-        }
-    }
+/// `key` at the clock at which its bank can have its next command, when the bus is free from `bus` on.
+#[inline]
+pub(super) fn exact(key: Key, banks: &[Bank], legal: &Legal, bus: i32) -> Key {
+    let bank = &banks[key.bank()];
+    key.at(legal.earliest(bank.command, bank).max(bus))
 }

@@ -1,5 +1,5 @@
 //! Timing constraints as data: a command may follow another in the same bank, bank group or rank, or in
-//! another rank of the channel, only so many clocks later.
+//! another rank of the channel, only so many clocks later. A refresh goes to all banks of a rank.
 
 use super::BURST_CLOCKS;
 use super::settings::Clocks;
@@ -23,14 +23,20 @@ pub enum Command {
 /// How many commands there are.
 pub(super) const COMMANDS: usize = 5;
 
+impl Command {
+    /// Every command, in the order of their numbers.
+    pub(super) const ALL: [Self; COMMANDS] =
+        [Self::Activate, Self::Precharge, Self::Read, Self::Write, Self::Refresh];
+}
+
 /// Where the later command meets the constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scope {
     Bank,
     BankGroup,
     Rank,
-    /// The rank, counted from the fourth `before` back.
-    RankFourth,
+    /// The rank, counted from the fourth activation back.
+    FourActivations,
     OtherRanks,
 }
 
@@ -46,7 +52,7 @@ pub(super) struct Constraint {
 /// The constraints of DDR4 (JESD79-4, command descriptions and operation).
 pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
     use Command::{Activate, Precharge, Read, Refresh, Write};
-    use Scope::{Bank, BankGroup, OtherRanks, Rank, RankFourth};
+    use Scope::{Bank, BankGroup, FourActivations, OtherRanks, Rank};
     let written = t.cwl + BURST_CLOCKS;
     let list = [
         (Bank, Activate, Read, t.rcd),
@@ -61,7 +67,7 @@ pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
         (BankGroup, Write, Write, t.ccd_l),
         (BankGroup, Write, Read, written + t.wtr_l),
         (Rank, Activate, Activate, t.rrd_s),
-        (RankFourth, Activate, Activate, t.faw),
+        (FourActivations, Activate, Activate, t.faw),
         (Rank, Read, Read, t.ccd_s),
         (Rank, Write, Write, t.ccd_s),
         (Rank, Write, Read, written + t.wtr_s),

@@ -5,29 +5,40 @@
 //! the first clock edge at or after its arrival, and its first command issues one clock later at the
 //! earliest. The model jumps from event to event: idle time costs nothing.
 
-use std::collections::VecDeque;
-
 use crate::address::PhysAddr;
 use crate::statistics::{Histogram, Ratio, Statistics};
 
+mod bank;
+mod candidates;
 mod channel;
 pub mod checker;
 mod constraint;
+mod direction;
+mod legal;
 mod mapping;
+mod period;
+#[cfg(test)]
+mod plain;
 mod queue;
+mod reads;
+mod refresh;
+mod ring;
+#[cfg(test)]
+mod search;
+mod set;
 pub mod settings;
 mod standard;
-mod state;
 #[cfg(test)]
 mod tests;
 
 pub use constraint::Command;
 
-use self::channel::{Channel, Completion, Counts, Request};
+use self::channel::{Channel, Counts};
 use self::checker::Issued;
 use self::mapping::Mapping;
-use self::settings::Organisation;
-use self::state::Target;
+use self::period::Period;
+use self::queue::Request;
+use self::reads::Reads;
 use super::settings::InvalidSetting;
 
 /// Beats of a burst (BL8): columns that one read or write moves.
@@ -39,25 +50,26 @@ const BURST_CLOCKS: u64 = BURST as u64 / 2;
 /// Bytes of a burst on a 64-bit channel.
 const BURST_BYTES: u64 = BURST as u64 * 8;
 
-/// Names a request; numbers rise in the order of [`Dram::submit`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
 /// Main memory. It knows nothing of `controller_latency`, which its caller adds on each way.
 #[derive(Debug, Clone)]
 pub struct Dram {
-    organisation: Organisation,
     mapping: Mapping,
-    tck: u64,
+    period: Period,
     channels: Vec<Channel>,
-    /// Reads whose last beat is still to come, in its order: commands issue in time order and every
-    /// read takes equally long from there.
-    in_flight: VecDeque<Completion>,
+    /// The clock of each channel's next event.
+    next: Vec<u64>,
+    /// Reads whose last beat is still to come.
+    reads: Reads,
+    /// Clocks from a read's command to its last beat.
+    read_clocks: u64,
     requests: u64,
     writes: u64,
     /// The clock before which everything has happened.
     settled: u64,
-    read_time: Histogram,
 }
 
 impl Dram {
@@ -71,42 +83,42 @@ impl Dram {
         let clocks = settings.clocks()?;
         let channel =
             |number| Channel::new(number, organisation, &clocks, settings.queue, settings.refresh);
+        let period = Period::new(clocks.tck);
         Ok(Self {
-            organisation,
             mapping: Mapping::new(&settings.mapping, &organisation)?,
-            tck: clocks.tck,
+            period,
             channels: (0..organisation.channels).map(channel).collect(),
-            in_flight: VecDeque::new(),
+            next: vec![u64::MAX; organisation.channels as usize],
+            reads: Reads::new(period),
+            read_clocks: clocks.cl + BURST_CLOCKS,
             requests: 0,
             writes: 0,
             settled: 0,
-            read_time: Histogram::default(),
         })
     }
 
     /// Hands over a read or write of the burst at `addr` at the time `arrival` in picoseconds, which must
     /// not be before a time that [`Self::advance`] was given or has returned. A write is not answered.
+    /// Numbers of requests rise in the order in which they are handed over.
+    #[inline]
     pub fn submit(&mut self, arrival: u64, addr: PhysAddr, write: bool) -> RequestId {
         let id = RequestId(self.requests);
+        self.submit_as(id, arrival, addr, write);
+        id
+    }
+
+    /// As [`Self::submit`], under a name of the caller's choice: [`Self::advance`] returns it, and nothing
+    /// else is done with it, so that it may say who asked. It need not differ from others.
+    #[inline]
+    pub fn submit_as(&mut self, id: RequestId, arrival: u64, addr: PhysAddr, write: bool) {
         self.requests += 1;
         self.writes += u64::from(write);
         let place = self.mapping.place(addr);
-        let group = place.rank * self.organisation.bank_groups + place.bank_group;
-        let request = Request {
-            id,
-            arrival: arrival.div_ceil(self.tck).max(self.settled),
-            write,
-            target: Target {
-                rank: place.rank,
-                group,
-                bank: group * self.organisation.banks + place.bank,
-            },
-            row: place.row,
-            started: false,
-        };
+        let arrival = self.period.edge(arrival).max(self.settled);
+        let request = Request::new(id, arrival, write, place.bank, place.row);
         // The mapping's channel field is as wide as there are channels.
-        self.channels[place.channel as usize].submit(request, self.settled);
-        id
+        let channel = place.channel as usize;
+        self.next[channel] = self.channels[channel].submit(request, self.settled);
     }
 
     /// Commits, in time order, every command that issues before `until` (picoseconds), given that no
@@ -117,25 +129,13 @@ impl Dram {
     /// With `u64::MAX` it returns outstanding reads one after another and, with the `None` that
     /// follows the last, has served all writes too. Refreshes of a channel without requests are put off
     /// until it has one again.
+    #[inline]
     pub fn advance(&mut self, until: u64) -> Option<(RequestId, u64)> {
-        let end = if until == u64::MAX { u64::MAX } else { until.div_ceil(self.tck) };
-        loop {
-            let limit = self.in_flight.front().map_or(end, |read| read.done.min(end));
-            let events = self.channels.iter().enumerate();
-            let next = events
-                .filter_map(|(index, channel)| Some((channel.next()?, index)))
-                .min()
-                .filter(|(clock, _)| *clock < limit);
-            let Some((_, index)) = next else { break };
-            if let Some(read) = self.channels[index].step() {
-                self.read_time.add((read.done - read.arrival) * self.tck, 1);
-                self.in_flight.push_back(read);
-            }
-        }
-        let completed = |read: &mut Completion| read.done.saturating_mul(self.tck) <= until;
-        if let Some(read) = self.in_flight.pop_front_if(completed) {
-            self.settled = self.settled.max(read.done);
-            return Some((read.id, read.done.saturating_mul(self.tck)));
+        let end = if until == u64::MAX { u64::MAX } else { self.period.edge(until) };
+        self.run(end);
+        if let Some((id, done, time)) = self.reads.pop(until) {
+            self.settled = self.settled.max(done);
+            return Some((id, time));
         }
         if until != u64::MAX {
             self.settled = self.settled.max(end);
@@ -143,14 +143,46 @@ impl Dram {
         None
     }
 
+    /// Lets everything happen before the clock `end` and before the first last beat of a read.
+    fn run(&mut self, end: u64) {
+        let alone = self.channels.len() == 1;
+        loop {
+            let horizon = end.min(self.reads.next());
+            let first = self.next.iter().fold(u64::MAX, |first, next| first.min(*next));
+            if first >= horizon {
+                return;
+            }
+            // A read that is issued on the way may be the first to complete. A channel heeds its own; those
+            // of others take so long at least.
+            let lead = if alone { u64::MAX } else { first.saturating_add(self.read_clocks) };
+            let limit = horizon.min(lead);
+            for (channel, next) in self.channels.iter_mut().zip(&mut self.next) {
+                if *next < limit {
+                    *next = channel.run(limit, &mut self.reads);
+                }
+            }
+            if alone || lead >= horizon {
+                return;
+            }
+        }
+    }
+
+    /// The time in picoseconds before which no outstanding read completes, if no further request is handed
+    /// over; each that is may complete within what a read from an open row takes. `u64::MAX` without any.
+    #[inline]
+    pub fn quiet_until(&self) -> u64 {
+        let next = self.next.iter().copied().min().unwrap_or(u64::MAX);
+        self.period.time(self.reads.next().min(next.saturating_add(self.read_clocks)))
+    }
+
     /// Whether nothing is outstanding, neither reads nor writes.
     pub fn idle(&self) -> bool {
-        self.in_flight.is_empty() && self.channels.iter().all(Channel::idle)
+        self.reads.is_empty() && self.channels.iter().all(Channel::idle)
     }
 
     /// The time of each read from its arrival at the channel to its last beat, in picoseconds.
     pub fn read_time(&self) -> &Histogram {
-        &self.read_time
+        &self.reads.times
     }
 
     /// From now on keeps the commands that issue, for the [`checker`].
@@ -166,6 +198,12 @@ impl Dram {
         logs.flat_map(std::mem::take).collect()
     }
 
+    /// Leaves each channel so many ages of requests.
+    #[cfg(test)]
+    fn wear_out(&mut self, left: u32) {
+        self.channels.iter_mut().for_each(|channel| channel.wear_out(left));
+    }
+
     /// Declares the statistics.
     pub fn report(&self, out: &mut Statistics) {
         let sum = |count: fn(&Counts) -> u64| {
@@ -179,23 +217,25 @@ impl Dram {
             (
                 "dram.row_hits",
                 "Requests that found their row open when they were first served",
-                sum(|counts| counts.row_hits),
+                sum(|counts| {
+                    counts.first[Command::Read as usize] + counts.first[Command::Write as usize]
+                }),
             ),
             (
                 "dram.row_misses",
                 "Requests that found no row open in their bank when they were first served",
-                sum(|counts| counts.row_misses),
+                sum(|counts| counts.first[Command::Activate as usize]),
             ),
             (
                 "dram.row_conflicts",
                 "Requests that found another row open in their bank when they were first served",
-                sum(|counts| counts.row_conflicts),
+                sum(|counts| counts.first[Command::Precharge as usize]),
             ),
         ] {
             out.count(name, "requests", doc, value);
         }
         out.count("dram.bytes", "bytes", "Bytes read and written", bytes);
-        let mean = Ratio { unit: 1000, ..self.read_time.ratio() };
+        let mean = Ratio { unit: 1000, ..self.reads.times.ratio() };
         out.ratio(
             "dram.read_ns_mean",
             "ns",

@@ -1,140 +1,218 @@
-//! The requests of one direction that a channel can choose from, by bank.
-//!
-//! First-ready, first-come leaves one candidate a bank: the oldest request for the open row or, where
-//! there is none, the oldest request. It changes only with the bank's requests and its row, so a channel
-//! compares banks, however many requests there are.
+//! The requests that a channel can choose from: a place each, linked into a list for every bank and
+//! direction.
 
-use super::channel::Request;
-use super::constraint::Command;
-use super::state::Target;
+use super::RequestId;
+use super::bank::{Bank, NOBODY};
+use super::candidates::LAST_AGE;
+use super::set::BankSet;
 
-/// No candidate.
-const NONE: u32 = u32::MAX;
-
-/// Set in [`Candidate::order`] where the command is not a read or write.
-const ROW: u64 = 1 << 63;
-
-/// What is to be done next in a bank, as far as its requests are concerned.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
-    pub target: Target,
+/// A read or write of one burst.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Request {
+    pub id: RequestId,
+    /// The clock edge at which it reached the channel.
+    pub arrival: u64,
     pub row: u32,
-    pub command: Command,
-    /// Among commands that can issue at the same clock the one with the least goes first: reads and
-    /// writes before others, older requests before younger ones.
-    pub order: u64,
-    /// The request's place in its bank's list.
-    place: usize,
+    /// Orders the requests in the queue by when they entered it.
+    pub age: u32,
+    /// Over all ranks.
+    pub bank: u16,
+    /// The next younger one of its bank and direction, or the next free place.
+    next: u16,
+    pub write: bool,
+    /// Whether a command was issued for it.
+    pub started: bool,
 }
 
-/// The requests of one direction.
+impl Request {
+    /// A request that is not in the queue yet.
+    pub fn new(id: RequestId, arrival: u64, write: bool, bank: u32, row: u32) -> Self {
+        // The settings' ranges keep the number of banks below 2^16.
+        let bank = bank as u16;
+        Self { id, arrival, row, age: 0, bank, next: NOBODY, write, started: false }
+    }
+}
+
+/// A channel's queue.
 #[derive(Debug, Clone)]
 pub(super) struct Queue {
-    /// What serves a request whose row is open.
-    column: Command,
-    /// Each bank's requests with their age, oldest first.
-    banks: Vec<Vec<(u64, Request)>>,
-    /// One for every bank with requests.
-    candidates: Vec<Candidate>,
-    /// Where each bank's candidate is.
-    places: Vec<u32>,
-    length: usize,
-    /// Requests so far: the next one's age.
-    admitted: u64,
+    requests: Vec<Request>,
+    /// The first of the free places that were used before.
+    free: u16,
+    /// Reads, and writes.
+    lengths: [usize; 2],
+    /// The banks that have reads, and those that have writes.
+    banks: [BankSet; 2],
+    /// Reads and writes together that it has room for.
+    capacity: usize,
+    /// That of the next request.
+    age: u32,
 }
 
 impl Queue {
-    /// An empty queue over `banks` banks.
-    pub fn new(column: Command, banks: u32) -> Self {
+    /// An empty queue for `capacity` requests (below 2^16) to `banks` banks.
+    pub fn new(capacity: u32, banks: u32) -> Self {
         Self {
-            column,
-            banks: vec![Vec::new(); banks as usize],
-            candidates: Vec::with_capacity(banks as usize),
-            places: vec![NONE; banks as usize],
-            length: 0,
-            // Order 0 comes before every request.
-            admitted: 1,
+            requests: Vec::new(),
+            free: NOBODY,
+            lengths: [0; 2],
+            banks: [BankSet::new(banks), BankSet::new(banks)],
+            capacity: capacity as usize,
+            age: 1,
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.length
+    /// How many reads or writes are in it.
+    #[inline]
+    pub fn len(&self, write: bool) -> usize {
+        self.lengths[usize::from(write)]
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.length == 0
+        self.lengths == [0; 2]
     }
 
-    /// What may be done next, in any order.
-    pub fn candidates(&self) -> &[Candidate] {
-        &self.candidates
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.lengths[0] + self.lengths[1] >= self.capacity
     }
 
-    /// Takes in a request for a bank whose open row is `open`. Returns the bank's candidate if that has
-    /// changed.
-    pub fn push(&mut self, request: Request, open: Option<u32>) -> Option<Candidate> {
-        let bank = request.target.bank as usize;
-        self.length += 1;
-        self.banks[bank].push((self.admitted, request));
-        self.admitted += 1;
-        if self.places[bank] == NONE {
-            self.places[bank] = self.candidates.len() as u32;
-            let (target, row) = (request.target, request.row);
-            let command = self.column;
-            self.candidates.push(Candidate { target, row, command, order: 0, place: 0 });
-        } else if open != Some(request.row)
-            || self.candidates[self.places[bank] as usize].command == self.column
-        {
-            return None;
+    /// Whether it has room for one request only.
+    #[inline]
+    pub fn has_one_place(&self) -> bool {
+        self.capacity == 1
+    }
+
+    /// The banks with reads or writes.
+    pub fn banks(&self, write: bool) -> &BankSet {
+        &self.banks[usize::from(write)]
+    }
+
+    /// The request in `place`, which is one that a bank names.
+    #[inline]
+    pub fn get(&self, place: u16) -> &Request {
+        &self.requests[usize::from(place)]
+    }
+
+    /// As [`Self::get`].
+    #[inline]
+    pub fn get_mut(&mut self, place: u16) -> &mut Request {
+        &mut self.requests[usize::from(place)]
+    }
+
+    /// Takes in `request` for `bank`, as its youngest. Returns the place of the one before it in its
+    /// direction, [`NOBODY`] if there is none.
+    #[inline]
+    pub fn push(&mut self, bank: &mut Bank, request: Request) -> u16 {
+        let write = usize::from(request.write);
+        let request = Request { age: self.age, next: NOBODY, ..request };
+        self.age += 1;
+        self.lengths[write] += 1;
+        let mut place = self.free;
+        if let Some(free) = self.requests.get_mut(usize::from(place)) {
+            self.free = free.next;
+            *free = request;
+        } else {
+            place = self.requests.len() as u16;
+            self.requests.push(request);
         }
-        self.choose(request.target.bank, open);
-        Some(self.candidates[self.places[bank] as usize])
-    }
-
-    /// Chooses the candidate of a bank anew, whose open row is `open`.
-    pub fn choose(&mut self, bank: u32, open: Option<u32>) {
-        let Some(candidate) = self.candidates.get_mut(self.places[bank as usize] as usize) else {
-            return;
-        };
-        let requests = &self.banks[bank as usize];
-        let hit = open.and_then(|row| requests.iter().position(|(_, other)| other.row == row));
-        let (place, command, class) = match (hit, open) {
-            (Some(place), _) => (place, self.column, 0),
-            (None, Some(_)) => (0, Command::Precharge, ROW),
-            (None, None) => (0, Command::Activate, ROW),
-        };
-        // A bank that has a candidate has requests.
-        let (age, request) = &requests[place];
-        (candidate.row, candidate.command, candidate.place) = (request.row, command, place);
-        candidate.order = class | age;
-    }
-
-    /// The request that the candidate of `bank` is for.
-    pub fn chosen(&mut self, bank: u32) -> Option<&mut Request> {
-        let candidate = self.candidates.get(self.places[bank as usize] as usize)?;
-        self.banks[bank as usize].get_mut(candidate.place).map(|(_, request)| request)
-    }
-
-    /// Takes out the request that the candidate of `bank` is for; the bank's open row is `open`.
-    pub fn remove(&mut self, bank: u32, open: Option<u32>) {
-        let index = self.places[bank as usize];
-        let Some(candidate) = self.candidates.get(index as usize) else { return };
-        let requests = &mut self.banks[bank as usize];
-        requests.remove(candidate.place);
-        self.length -= 1;
-        if !requests.is_empty() {
-            return self.choose(bank, open);
+        let list = &mut bank.lists[write];
+        let before = std::mem::replace(&mut list.last, place);
+        match self.requests.get_mut(usize::from(before)) {
+            Some(before) => before.next = place,
+            None => {
+                list.first = place;
+                self.banks[write].insert(usize::from(request.bank));
+            }
         }
-        self.candidates.swap_remove(index as usize);
-        self.places[bank as usize] = NONE;
-        if let Some(moved) = self.candidates.get(index as usize) {
-            self.places[moved.target.bank as usize] = index;
+        before
+    }
+
+    /// Chooses the request that `bank` serves next in a direction in which it has one: the oldest for the
+    /// open row or, where there is none, the oldest.
+    #[inline]
+    pub fn choose(&self, bank: &mut Bank, write: bool) {
+        let oldest = bank.lists[usize::from(write)].first;
+        self.choose_from(bank, oldest, NOBODY, oldest);
+    }
+
+    /// As [`Self::choose`], where `oldest` is the first request, and none before the one in `place`, which
+    /// follows that in `before`, is for the open row.
+    #[inline]
+    fn choose_from(&self, bank: &mut Bank, oldest: u16, before: u16, place: u16) {
+        let (mut before, mut place) = (before, place);
+        while let Some(request) = self.requests.get(usize::from(place)) {
+            if request.row == bank.row {
+                (bank.chosen, bank.before) = (place, before);
+                return;
+            }
+            (before, place) = (place, request.next);
+        }
+        (bank.chosen, bank.before) = (oldest, NOBODY);
+    }
+
+    /// Takes out the chosen request of `bank` (number `index`), whose row is open, and chooses the next one.
+    /// Returns whether there is one.
+    #[inline]
+    pub fn take(&mut self, bank: &mut Bank, index: usize, write: bool) -> bool {
+        let (place, before) = (bank.chosen, bank.before);
+        let request = &mut self.requests[usize::from(place)];
+        let next = std::mem::replace(&mut request.next, self.free);
+        self.free = place;
+        self.lengths[usize::from(write)] -= 1;
+        let list = &mut bank.lists[usize::from(write)];
+        if next == NOBODY {
+            list.last = before;
+        }
+        match self.requests.get_mut(usize::from(before)) {
+            Some(before) => before.next = next,
+            None => list.first = next,
+        }
+        let oldest = list.first;
+        if oldest == NOBODY {
+            self.banks[usize::from(write)].remove(index);
+            return false;
+        }
+        self.choose_from(bank, oldest, before, next);
+        true
+    }
+
+    /// Whether no request can be told to be younger than those before any more: see [`Self::renumber`].
+    #[inline]
+    pub fn ages_are_spent(&self) -> bool {
+        self.age > LAST_AGE
+    }
+
+    /// Numbers the ages anew from 1 on. Every choice has to be made again afterwards.
+    pub fn renumber(&mut self, banks: &[Bank]) {
+        let mut places = Vec::new();
+        for list in banks.iter().flat_map(|bank| bank.lists) {
+            let mut place = list.first;
+            while let Some(request) = self.requests.get(usize::from(place)) {
+                places.push(place);
+                place = request.next;
+            }
+        }
+        places.sort_unstable_by_key(|place| self.requests[usize::from(*place)].age);
+        self.age = 1;
+        for place in places {
+            self.requests[usize::from(place)].age = self.age;
+            self.age += 1;
         }
     }
 
-    /// Every request with its age, in no particular order.
+    /// The requests of `bank` in a direction.
     #[cfg(test)]
-    pub fn requests(&self) -> impl Iterator<Item = &(u64, Request)> {
-        self.banks.iter().flatten()
+    pub fn of(&self, bank: &Bank, write: bool) -> impl Iterator<Item = Request> {
+        let place = |place| self.requests.get(usize::from(place));
+        let first = place(bank.lists[usize::from(write)].first);
+        std::iter::successors(first, move |request| place(request.next)).copied()
+    }
+
+    /// Leaves so many ages.
+    #[cfg(test)]
+    pub fn wear_out(&mut self, left: u32) {
+        self.age = LAST_AGE + 1 - left;
     }
 }

@@ -1,7 +1,7 @@
 //! What the ranks of a channel are up to: open rows, and from when on each command is legal.
 
-use super::constraint::{COMMANDS, Command, Constraint, Scope};
-use super::settings::Organisation;
+use crate::time::dram::constraint::{COMMANDS, Command, Constraint, Scope};
+use crate::time::dram::settings::Organisation;
 
 /// No row is open.
 const CLOSED: u32 = u32::MAX;
@@ -111,7 +111,7 @@ impl State {
                 Scope::Bank => raise(&mut self.banks[target.bank as usize]),
                 Scope::BankGroup => raise(&mut self.groups[target.group as usize]),
                 Scope::Rank => raise(&mut self.ranks[rank]),
-                Scope::RankFourth => {
+                Scope::FourActivations => {
                     let (times, oldest) = &mut self.activations[rank];
                     times[*oldest] = from;
                     *oldest = (*oldest + 1) % times.len();
