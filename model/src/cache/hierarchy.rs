@@ -113,12 +113,13 @@ impl CacheHierarchy {
         hit
     }
 
-    /// Counts a demand access that hits the line that was used last in the first level of `stream`.
+    /// Counts `hits` demand accesses that hit lines that were used last in their sets, in the first level
+    /// of `stream`.
     #[inline]
-    pub fn count_hit(&mut self, stream: Stream) {
+    pub fn count_hits(&mut self, stream: Stream, hits: u64) {
         if let Some(first) = self.chains[stream as usize].first() {
             // Indices in a chain are those of levels.
-            self.levels[usize::from(*first)].counters.hits += 1;
+            self.levels[usize::from(*first)].counters.hits += hits;
         }
     }
 

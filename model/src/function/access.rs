@@ -5,10 +5,9 @@ use tracegen::record::{Access, AccessKind, ProcessId};
 use super::emitter::Draft;
 use super::lane::Origin;
 use super::recent::Met;
-use super::repeat::Repeat;
 use super::translate::{Request, Translated};
-use super::{SimulationError, Simulator};
-use crate::address::VirtAddr;
+use super::{Cpu, SimulationError, Simulator};
+use crate::address::{PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::outcome::{
     CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
@@ -28,17 +27,19 @@ struct Part {
 
 /// Where a part of an access has been found.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// The physical line.
-    line: u64,
+    pub line: u64,
     /// What identifies the page among recent walks.
-    page: u64,
+    pub page: u64,
     /// As [`crate::outcome::Outcome::tlb`].
-    tlb: u8,
+    pub tlb: u8,
+    /// As [`crate::outcome::Outcome::served`].
+    pub served: u8,
 }
 
 /// What an access asks for, from its first byte on.
-fn request(access: &Access, process: ProcessId, ancestor: Origin) -> Request {
+pub(super) fn request(access: &Access, process: ProcessId, ancestor: Origin) -> Request {
     Request {
         process,
         kind: access.kind,
@@ -51,8 +52,35 @@ fn request(access: &Access, process: ProcessId, ancestor: Origin) -> Request {
 }
 
 /// Where the value of a first-level hit comes from whose address comes from `ancestor`.
-fn after(ancestor: Origin) -> Origin {
+pub(super) fn after(ancestor: Origin) -> Origin {
     Origin { outcome: ancestor.outcome, chain: ancestor.chain.saturating_add(1) }
+}
+
+/// A fill that a hit may have to wait for: what it is from some instruction on, up to another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting {
+    /// The fill.
+    pub met: Option<Met>,
+    /// From this instruction on it is to be found out again.
+    pub until: u64,
+}
+
+impl Waiting {
+    /// Where the value of a load comes from that hits the first levels, if the load may go unreported.
+    ///
+    /// It may where it waits for one outcome at most. A fill that a load waits for keeps everything
+    /// younger from retiring, so that only what is computed from the hit has to know of it.
+    #[inline]
+    pub fn value(self, address: Origin) -> Option<Origin> {
+        let mut origin = address;
+        if let Some(met) = self.met {
+            if !met.blocking || (origin.outcome != 0 && origin.outcome != met.outcome) {
+                return None;
+            }
+            origin.outcome = met.outcome;
+        }
+        (origin.chain.saturating_add(1) < CHAIN_LIMIT).then(|| after(origin))
+    }
 }
 
 impl Simulator {
@@ -67,70 +95,62 @@ impl Simulator {
         self.accesses.count(access.kind);
         let lane = self.lane(access.cpu)?;
         let instructions = self.lanes[lane].count(access);
-        let stream =
-            if access.kind == AccessKind::Fetch { Stream::Instruction } else { Stream::Data };
-        let plain = self.plain(stream);
-        self.cpu.emitter.advance(instructions, plain, out);
-        if access.kind == AccessKind::Fetch && !self.simulates_fetches {
+        let is_fetch = access.kind == AccessKind::Fetch;
+        let stream = if is_fetch { Stream::Instruction } else { Stream::Data };
+        self.cpu.emitter.advance(instructions, self.plain(stream), out);
+        if is_fetch && !self.simulates_fetches {
             return Ok(());
         }
         let process = self.lanes[lane].process;
+        self.run_process(process);
         let now = self.cpu.emitter.instructions();
-        let origin = self.lanes[lane].origin(access.dep, now);
-        let shift = self.part_shift(Stream::Data);
-        let value = match self.repeat {
-            Some(repeat) if repeat.covers(access, process, shift) => {
-                self.again(access, origin.unwrap_or_default(), repeat, out)
-            }
-            _ => {
-                self.run_process(process);
-                self.parts(process, access, origin.unwrap_or_default(), uses, out)?
-            }
+        let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
+        let mut request = request(access, process, origin);
+        let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
+        let one_part = (access.addr ^ last) >> self.part_shift(stream) == 0;
+        let value = if one_part || self.crossing == LineCrossing::Ignore {
+            request.next_use = uses.first().copied();
+            self.single(&request, out)?
+        } else {
+            self.parts(request, last, uses, out)?
         };
         if access.kind == AccessKind::Load {
-            self.lanes[lane].produced(value, now);
+            self.lanes[lane].produced(value.unwrap_or(after(origin)), now);
         }
         Ok(())
     }
 
-    /// An access that hits what the latest one did; returns where its value comes from.
-    #[inline]
-    fn again(
+    /// Makes an access that has one part. Returns where its value comes from where that is not simply a
+    /// hit after the ancestor.
+    fn single(
         &mut self,
-        access: &Access,
-        ancestor: Origin,
-        repeat: Repeat,
+        request: &Request,
         out: &mut Outcomes,
-    ) -> Origin {
-        let request = request(access, repeat.process, ancestor);
-        self.cpu.tlbs.count_hit(repeat.tlb);
-        self.cpu.caches.count_hit(Stream::Data);
-        let place = Place { line: repeat.line, page: repeat.page, tlb: repeat.tlb };
-        let served = self.first_cache(Stream::Data);
-        self.settle(&request, place, served, true, out).unwrap_or(after(ancestor))
+    ) -> Result<Option<Origin>, SimulationError> {
+        let Some(translated) = self.translate(request, out)? else {
+            self.skipped(out);
+            return Ok(None);
+        };
+        let line = translated.addr.0 >> self.line_shift(request.stream());
+        Ok(self.part(request, translated, Part { fresh: true, known: false, line }, out))
     }
 
-    /// Makes the access part by part, and returns where its value comes from.
+    /// Makes an access part by part, up to its byte at `last`. Returns as [`Self::single`]. The value of
+    /// an access in several parts is there when its last reported part is.
     fn parts(
         &mut self,
-        process: ProcessId,
-        access: &Access,
-        ancestor: Origin,
+        mut request: Request,
+        last: u64,
         uses: &[u64],
         out: &mut Outcomes,
-    ) -> Result<Origin, SimulationError> {
+    ) -> Result<Option<Origin>, SimulationError> {
         let mut uses = uses.iter();
-        let mut request = request(access, process, ancestor);
-        let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
-        let one = self.crossing == LineCrossing::Ignore;
-        // The value of an access in several parts is there when its last reported part is.
-        let mut value = after(ancestor);
+        let mut value = None;
         let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
         let shift = self.part_shift(request.stream());
-        let mut at = access.addr;
+        let mut at = request.addr.0;
         loop {
             request.addr = VirtAddr(at);
-            self.repeat = None;
             let this_page = at >> self.base_page.0;
             let translated = match page {
                 Some((known, translated)) if known == this_page => {
@@ -142,7 +162,7 @@ impl Simulator {
                 }
             };
             let Some(translated) = translated else {
-                self.skipped();
+                self.skipped(out);
                 break;
             };
             let fresh = page.is_none_or(|(known, _)| known != this_page);
@@ -153,12 +173,10 @@ impl Simulator {
             if fresh || !known {
                 line = Some(this_line);
                 let part = Part { fresh, known, line: this_line };
-                if let Some(origin) = self.part(&request, translated, part, out) {
-                    value = origin;
-                }
+                value = self.part(&request, translated, part, out).or(value);
             }
             let next = (at >> shift).checked_add(1).and_then(|part| part.checked_mul(1 << shift));
-            match next.filter(|next| *next <= last && !one) {
+            match next.filter(|next| *next <= last) {
                 Some(next) => at = next,
                 None => break,
             }
@@ -166,8 +184,8 @@ impl Simulator {
         Ok(value)
     }
 
-    /// One line's part of an access. Returns where its value comes from where that is not simply a hit
-    /// after the ancestor.
+    /// One line's part of an access. Returns as [`Self::single`].
+    #[inline]
     fn part(
         &mut self,
         request: &Request,
@@ -176,44 +194,37 @@ impl Simulator {
         out: &mut Outcomes,
     ) -> Option<Origin> {
         let stream = request.stream();
-        let first = self.first_cache(stream);
-        let served = if known { first } else { self.reference(request, translated) };
-        let plain = served == first && served != MEMORY && self.cpu.emitter.references.is_empty();
+        let served = match known {
+            true => self.first_cache(stream),
+            false => self.reference(request, translated, line, out),
+        };
         // A part on a page that a part before it has translated needs no look-up of its own.
         let tlb = if fresh { translated.tlb } else { self.first_tlb(stream) };
-        let plain = plain && (tlb == self.first_tlb(stream) || tlb == UNTRANSLATED);
-        if plain && fresh && !known && stream == Stream::Data {
-            self.repeat = Some(Repeat {
-                process: request.process,
-                stored: request.write(),
-                tlb,
-                part: request.addr.0 >> self.part_shift(stream),
-                page: translated.page,
-                line,
-            });
-        }
-        let place = Place { line, page: translated.page, tlb };
-        self.settle(request, place, served, plain, out)
+        self.conclude(request, Place { line, page: translated.page, tlb, served }, out)
     }
 
-    /// Reports a part that has found its line at `served`, unless it is a `plain` hit that may go
-    /// unreported. Returns as [`Self::part`].
+    /// A part has found its line: reports it, unless it is a plain hit that may go unreported. Returns
+    /// as [`Self::single`].
     #[inline]
-    fn settle(
+    pub(super) fn conclude(
         &mut self,
         request: &Request,
-        place: Place,
-        served: u8,
-        plain: bool,
+        Place { line, page, tlb, served }: Place,
         out: &mut Outcomes,
     ) -> Option<Origin> {
-        let Place { line, page, tlb } = place;
-        let first = self.first_cache(request.stream());
+        let stream = request.stream();
+        let (first, first_tlb) = (self.first_cache(stream), self.first_tlb(stream));
         let now = self.cpu.emitter.instructions();
-        let line_fill = if served == first { self.cpu.fills.find(line, now) } else { None };
-        let page_fill = self.cpu.walks.find(page, now);
-        if plain && let Some(value) = self.unreported(request, line_fill, page_fill) {
-            return value;
+        let (line_fill, until) =
+            if served == first { self.cpu.fills.find(line, now) } else { (None, u64::MAX) };
+        let (page_fill, page_until) = self.cpu.walks.find(page, now);
+        let plain = served == first && served != MEMORY && !self.cpu.emitter.has_references(out);
+        if plain && (tlb == first_tlb || tlb == UNTRANSLATED) {
+            let waiting =
+                Waiting { met: later(line_fill, page_fill), until: until.min(page_until) };
+            if let Some(value) = self.unreported(request, waiting) {
+                return value;
+            }
         }
         let draft = Draft {
             kind: match request.kind {
@@ -241,59 +252,91 @@ impl Simulator {
         Some(Origin { outcome: number, chain: 0 })
     }
 
-    /// The line's reference: the cache that had it. What is not a first-level hit lies in the emitter.
+    /// The line's reference: the cache that had it. What is not a first-level hit lies in `out`.
     #[inline]
-    fn reference(&mut self, request: &Request, translated: Translated) -> u8 {
+    fn reference(
+        &mut self,
+        request: &Request,
+        translated: Translated,
+        line: u64,
+        out: &mut Outcomes,
+    ) -> u8 {
         let (stream, addr, write) = (request.stream(), translated.addr, request.write());
-        let cpu = &mut self.cpu;
-        if cpu.caches.first_level_hit(stream, addr, write) {
-            return self.first_caches[stream as usize];
+        let first = self.first_cache(stream);
+        if stream == Stream::Instruction {
+            if first == self.first_cache(Stream::Data) {
+                self.cpu.recall.line_disturbed(line);
+            }
+        } else if request.kind != AccessKind::Prefetch && first != MEMORY {
+            let part = request.addr.0 >> self.part_shift(stream);
+            self.cpu.recall.accessed(request.process, part, line, translated.page, write);
+        } else {
+            self.cpu.recall.line_disturbed(line);
         }
-        let mark = cpu.emitter.references.len();
-        let served = cpu.caches.access_below(stream, addr, write, &mut cpu.emitter.references);
-        let demand = Reference { addr, kind: ReferenceKind::Demand, served };
-        cpu.emitter.references.insert(mark, demand);
-        served
+        if self.cpu.caches.first_level_hit(stream, addr, write) {
+            return first;
+        }
+        self.cpu.recall.line_filled(line);
+        self.cpu.fetch_line(stream, addr, write, out)
     }
 
     /// A hit in the first-level TLB and cache: whether it may go unreported, and if so where its value
     /// comes from if that is not the usual.
-    ///
-    /// It may where it waits for one outcome at most. A fill that a load waits for keeps everything
-    /// younger from retiring, so that only what is computed from the hit has to know of it.
     #[inline]
-    fn unreported(
-        &mut self,
-        request: &Request,
-        line_fill: Option<Met>,
-        page_fill: Option<Met>,
-    ) -> Option<Option<Origin>> {
-        if request.kind == AccessKind::Fetch {
-            self.cpu.emitter.fetch_hit();
-            return Some(None);
-        }
-        let mut origin = Origin { outcome: request.ancestor, chain: request.chain };
-        if request.kind == AccessKind::Load {
-            // The later fill of the two waited for the page's walk itself.
-            let met = line_fill.into_iter().chain(page_fill).max_by_key(|met| met.outcome);
-            if let Some(met) = met {
-                if !met.blocking || (origin.outcome != 0 && origin.outcome != met.outcome) {
-                    return None;
-                }
-                origin.outcome = met.outcome;
+    fn unreported(&mut self, request: &Request, waiting: Waiting) -> Option<Option<Origin>> {
+        let address = Origin { outcome: request.ancestor, chain: request.chain };
+        let value = match request.kind {
+            AccessKind::Fetch => {
+                self.cpu.emitter.fetch_hit();
+                return Some(None);
             }
-            if origin.chain + 1 >= CHAIN_LIMIT {
-                return None;
-            }
-            origin.chain += 1;
-        }
-        self.cpu.emitter.hit();
-        Some(Some(origin))
+            AccessKind::Load => waiting.value(address)?,
+            AccessKind::Store | AccessKind::Prefetch => address,
+        };
+        self.cpu.emitter.hits(1, 0);
+        Some(Some(value))
     }
 
-    fn skipped(&mut self) {
+    fn skipped(&mut self, out: &mut Outcomes) {
         self.accesses.skipped += 1;
-        self.cpu.emitter.references.clear();
-        self.cpu.emitter.work.clear();
+        self.cpu.emitter.discard(out);
+    }
+}
+
+/// The later one of two fills: that of the line waited for that of the page itself, or the other way
+/// around.
+#[inline]
+fn later(line: Option<Met>, page: Option<Met>) -> Option<Met> {
+    match (line, page) {
+        (Some(line), Some(page)) if line.outcome > page.outcome => Some(line),
+        (line, page) => page.or(line),
+    }
+}
+
+impl Cpu {
+    /// A line that a look-up has not found in the first level: the cache that had it. The reference comes before the
+    /// victims that it displaces.
+    #[inline]
+    pub(super) fn fetch_line(
+        &mut self,
+        stream: Stream,
+        addr: PhysAddr,
+        write: bool,
+        out: &mut Outcomes,
+    ) -> u8 {
+        let at = out.references.len();
+        let kind = ReferenceKind::Demand;
+        out.references.push(Reference { addr, kind, served: MEMORY });
+        let served = self.caches.access_below(stream, addr, write, &mut out.references);
+        out.references[at].served = served;
+        served
+    }
+
+    /// What a hit on `line` of `page` at instruction `now` may have to wait for.
+    #[inline]
+    pub(super) fn waiting(&self, line: u64, page: u64, now: u64) -> Waiting {
+        let (line_fill, until) = self.fills.find(line, now);
+        let (page_fill, page_until) = self.walks.find(page, now);
+        Waiting { met: later(line_fill, page_fill), until: until.min(page_until) }
     }
 }

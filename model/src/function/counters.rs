@@ -20,11 +20,17 @@ impl AccessCounters {
     /// Counts an access of the trace.
     #[inline]
     pub fn count(&mut self, kind: AccessKind) {
+        self.count_row(kind, 1);
+    }
+
+    /// Counts `count` accesses of one kind.
+    #[inline]
+    pub fn count_row(&mut self, kind: AccessKind, count: u64) {
         match kind {
-            AccessKind::Load => self.loads += 1,
-            AccessKind::Store => self.stores += 1,
-            AccessKind::Fetch => self.fetches += 1,
-            AccessKind::Prefetch => self.prefetches += 1,
+            AccessKind::Load => self.loads += count,
+            AccessKind::Store => self.stores += count,
+            AccessKind::Fetch => self.fetches += count,
+            AccessKind::Prefetch => self.prefetches += count,
         }
     }
 

@@ -41,12 +41,11 @@ impl Simulator {
         event: &Event,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
-        self.repeat = None;
         let lane = self.lane(cpu)?;
         if let Event::Switch { process } = event {
             if self.lanes[lane].process != *process {
                 self.lanes[lane].process = *process;
-                self.cpu.emitter.work.push(Work::Switch);
+                out.work.push(Work::Switch);
                 self.kernel(out);
             }
             return Ok(());
@@ -56,7 +55,7 @@ impl Simulator {
         }
         self.effects.clear();
         self.os.event(self.lanes[lane].process, event, &mut self.effects)?;
-        self.cpu.emitter.work.extend_from_slice(&self.effects.work);
+        out.work.extend_from_slice(&self.effects.work);
         if !self.effects.work.is_empty() {
             self.kernel(out);
         }

@@ -6,7 +6,7 @@ use tracegen::record::{Access, AccessKind, ProcessId};
 use crate::outcome::HORIZON;
 
 /// Loads that are remembered: no load further back can still be in flight.
-const REMEMBERED: usize = HORIZON as usize;
+pub const REMEMBERED: usize = HORIZON as usize;
 
 /// Where a value comes from: the outcome that delivers it and the first-level hits after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,15 +17,29 @@ pub struct Origin {
     pub chain: u8,
 }
 
+/// A load whose value may be waited for.
 #[derive(Debug, Clone, Copy, Default)]
 struct Producer {
-    origin: Origin,
+    /// The origin's outcome, of which there are fewer than 2^56, above the eight bits of its chain.
+    origin: u64,
     /// The instruction of the load, on its machine CPU.
     instruction: u64,
 }
 
+impl Producer {
+    #[inline]
+    fn new(origin: Origin, instruction: u64) -> Self {
+        Self { origin: origin.outcome << 8 | u64::from(origin.chain), instruction }
+    }
+
+    #[inline]
+    fn origin(self) -> Origin {
+        Origin { outcome: self.origin >> 8, chain: self.origin as u8 }
+    }
+}
+
 /// One CPU of the trace.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lane {
     /// The process that it runs.
     pub process: ProcessId,
@@ -36,23 +50,18 @@ pub struct Lane {
     /// Accesses other than fetches, and the gaps of all records: instructions where nothing is fetched.
     pub accesses_and_gaps: u64,
     loads: u64,
+    /// The latest loads, each at its number modulo [`REMEMBERED`]; none where no load has been seen, so
+    /// that a CPU without any costs nothing.
     producers: Box<[Producer]>,
 }
 
-impl Default for Lane {
-    fn default() -> Self {
-        Self {
-            process: 0,
-            has_fetches: false,
-            fetches: 0,
-            accesses_and_gaps: 0,
-            loads: 0,
-            producers: vec![Producer::default(); REMEMBERED].into_boxed_slice(),
-        }
-    }
-}
-
 impl Lane {
+    /// The instructions of an access other than a fetch that has `gap` before it.
+    #[inline]
+    pub fn instructions_of(gap: u32) -> u32 {
+        gap.wrapping_add(1)
+    }
+
     /// Counts the access's instructions and returns how many there are.
     #[inline]
     pub fn count(&mut self, access: &Access) -> u32 {
@@ -61,7 +70,7 @@ impl Lane {
             self.fetches += 1;
             return 1;
         }
-        let instructions = access.gap.wrapping_add(1);
+        let instructions = Self::instructions_of(access.gap);
         self.accesses_and_gaps += u64::from(instructions);
         if self.has_fetches { 0 } else { instructions }
     }
@@ -85,15 +94,41 @@ impl Lane {
         if dep == 0 || dep > self.loads || dep > REMEMBERED as u64 {
             return None;
         }
-        let producer = &self.producers[(self.loads - dep) as usize % REMEMBERED];
-        (instruction - producer.instruction < HORIZON).then_some(producer.origin)
+        // Loads that nothing asks for are not remembered, and then there may be no ring at all.
+        let producer = self.producers.get((self.loads - dep) as usize % REMEMBERED)?;
+        (instruction - producer.instruction < HORIZON).then(|| producer.origin())
     }
 
     /// Remembers the load that has just been made at `instruction`.
     #[inline]
     pub fn produced(&mut self, origin: Origin, instruction: u64) {
-        self.producers[self.loads as usize % REMEMBERED] = Producer { origin, instruction };
+        let place = self.loads as usize % REMEMBERED;
+        match self.producers.get_mut(place) {
+            Some(producer) => *producer = Producer::new(origin, instruction),
+            None => return self.produced_in_a_row(1, origin, instruction, 0),
+        }
         self.loads += 1;
+    }
+
+    /// Remembers `count` loads with values of the same origin: the first at `instruction`, each further
+    /// one `step` instructions on.
+    pub fn produced_in_a_row(&mut self, count: usize, origin: Origin, instruction: u64, step: u64) {
+        if self.producers.is_empty() {
+            self.producers = vec![Producer::default(); REMEMBERED].into_boxed_slice();
+        }
+        let producer = Producer::new(origin, instruction);
+        for load in 0..count as u64 {
+            let instruction = producer.instruction + load * step;
+            self.producers[(self.loads + load) as usize % REMEMBERED] =
+                Producer { instruction, ..producer };
+        }
+        self.loads += count as u64;
+    }
+
+    /// Passes over `count` loads that no later record asks for.
+    #[inline]
+    pub fn passed(&mut self, count: usize) {
+        self.loads += count as u64;
     }
 }
 
@@ -112,6 +147,22 @@ mod tests {
         assert_eq!(lane.origin(4, 3), None);
         assert_eq!(lane.origin(0, 3), None);
         assert_eq!(lane.origin(1, 2 + HORIZON), None);
+    }
+
+    #[test]
+    fn loads_in_a_row_are_found_one_by_one() {
+        let (mut row, mut single) = (Lane::default(), Lane::default());
+        let origin = Origin { outcome: 7, chain: 2 };
+        row.passed(5);
+        single.passed(5);
+        row.produced_in_a_row(REMEMBERED, origin, 10, 3);
+        (0..REMEMBERED as u64).for_each(|load| single.produced(origin, 10 + 3 * load));
+        let now = 10 + 3 * REMEMBERED as u64;
+        for dep in 0..=REMEMBERED as u32 + 1 {
+            assert_eq!(row.origin(dep, now), single.origin(dep, now), "{dep} back");
+        }
+        assert_eq!(row.origin(1, now), Some(origin));
+        assert_eq!(row.origin(342, now), None, "1024 instructions ago");
     }
 
     #[test]

@@ -11,23 +11,28 @@ mod branch;
 mod counters;
 mod emitter;
 mod event;
+mod facts;
 pub mod inspect;
 mod lane;
+mod page_set;
+mod prefault;
 mod preload;
+mod recall;
 mod recent;
-mod repeat;
+mod stretch;
 mod translate;
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tracegen::batch::{Aside, Batch, Mark};
-use tracegen::record::{AccessKind, CpuId, Event, ProcessId};
+use tracegen::record::{AccessKind, CpuId, ProcessId};
 
-use crate::address::{Asid, PageShift, Vpn};
-use crate::cache::CacheHierarchy;
+use crate::address::{Asid, PageShift};
 use crate::cache::settings::Stream;
+use crate::cache::{self, CacheHierarchy};
 use crate::config::{Config, InvalidSetting, Line};
-use crate::mmu::{PagingStructureCaches, TlbHierarchy};
+use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
 use crate::statistics::{Statistics, Tally};
@@ -37,11 +42,16 @@ use branch::Predictor;
 use counters::{AccessCounters, WalkCounters};
 use emitter::{Draft, Emitter};
 use lane::Lane;
+use page_set::PageSet;
+use recall::{Level, Recall};
 use recent::RecentFills;
-use repeat::Repeat;
+use stretch::Columns;
 
 /// The most CPUs that a trace may have.
 pub const MAX_TRACE_CPUS: usize = 1024;
+
+/// log2 of the line where no cache has one.
+const DEFAULT_LINE_SHIFT: u32 = 6;
 
 /// Why a simulation cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +87,18 @@ impl From<OsError> for SimulationError {
     }
 }
 
+fn tlb_level_of(tlb: &mmu::settings::Tlb) -> Level<'_> {
+    let sets = u64::from(tlb.entries / tlb.ways.of(tlb.entries).max(1));
+    Level { sets, policy: &tlb.replacement }
+}
+
+fn cache_level_of(cache: &cache::settings::Cache) -> Level<'_> {
+    // A cache that has been built has at most 2^26 lines.
+    let lines = (cache.size.0 / cache.line.0.max(1)) as u32;
+    let sets = u64::from(lines / cache.ways.of(lines).max(1));
+    Level { sets, policy: &cache.replacement }
+}
+
 /// What belongs to one CPU of the machine.
 struct Cpu {
     asid: Asid,
@@ -86,6 +108,11 @@ struct Cpu {
     caches: CacheHierarchy,
     predictor: Predictor,
     emitter: Emitter,
+    /// Lines and pages that the first levels for data have used last.
+    recall: Recall,
+    /// Whether page-table reads go through the first level for data, and log2 of its line.
+    walks_enter_first: bool,
+    data_line_shift: u32,
     /// Lines that may be on their way.
     fills: RecentFills,
     /// Translations that may be on their way.
@@ -98,6 +125,9 @@ pub struct Simulator {
     simulates_fetches: bool,
     crossing: LineCrossing,
     base_page: PageShift,
+    /// The page of the first-level TLB for data, and the address bits that are not translated.
+    page_shift: PageShift,
+    untranslated: u64,
     entry_bytes: u64,
     /// By stream: the first-level TLB's and cache's index, and log2 of its line.
     first_tlbs: [u8; 2],
@@ -113,10 +143,8 @@ pub struct Simulator {
     walks: WalkCounters,
     steps: Steps,
     effects: Effects,
-    /// What the latest access was a plain hit on, unless something has happened since.
-    repeat: Option<Repeat>,
     /// Pages to map before the trace starts.
-    noted: HashSet<(ProcessId, u64)>,
+    noted: BTreeMap<ProcessId, PageSet>,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
     /// Which part of the trace counts.
@@ -155,17 +183,31 @@ impl Simulator {
             _ if !config.mmu.enabled => UNTRANSLATED,
             found => found.unwrap_or(WALKED),
         });
+        let untranslated = match u64::MAX.checked_shl(geometry.va_bits().into()) {
+            Some(upper) if config.mmu.enabled => upper,
+            _ => 0,
+        };
+        let first_cache = caches.chain(Stream::Data).first().copied();
+        let walks_enter_first = caches.walk_chain().first().copied() == first_cache;
+        let data_line_shift = caches.line_shift(Stream::Data).unwrap_or(DEFAULT_LINE_SHIFT);
+        let tlb_level = tlbs.chain(Stream::Data, base_page).first().map(|tlb| usize::from(*tlb));
+        let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
+        let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
+        let recall = Recall::new(tlb_level, cache_level.map(cache_level_of));
         let mut simulator = Self {
             translates: config.mmu.enabled,
             simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
                 || config.mmu.enabled && tlbs.serves(Stream::Instruction),
             crossing: config.core.line_crossing,
             base_page,
+            page_shift: page.unwrap_or(translate::UNTRANSLATED_PAGE),
+            untranslated,
             entry_bytes: geometry.entry_bytes(),
             first_tlbs,
             first_caches: streams
                 .map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
-            line_shifts: streams.map(|stream| caches.line_shift(stream).unwrap_or(6)),
+            line_shifts: streams
+                .map(|stream| caches.line_shift(stream).unwrap_or(DEFAULT_LINE_SHIFT)),
             walks: WalkCounters::new(config.cache.len()),
             asids: Asids::new(config.mmu.asids),
             cpu: Cpu {
@@ -176,6 +218,9 @@ impl Simulator {
                 caches,
                 predictor: Predictor::default(),
                 emitter: Emitter::new(0),
+                recall,
+                walks_enter_first,
+                data_line_shift,
                 fills: RecentFills::default(),
                 walks: RecentFills::default(),
             },
@@ -185,8 +230,7 @@ impl Simulator {
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
-            repeat: None,
-            noted: HashSet::new(),
+            noted: BTreeMap::new(),
             contents: Vec::new(),
             tally: Tally::default(),
         };
@@ -201,33 +245,85 @@ impl Simulator {
     /// # Errors
     /// Memory and swap are full, or the trace has what the model does not know.
     pub fn process(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        self.cpu.emitter.begin(out);
         if let Some(mark) = batch.mark {
             self.mark(mark, out);
         }
-        self.records(batch, out).map_err(|error| match error {
-            SimulationError::Os { source, .. } => {
-                SimulationError::Os { access: self.accesses.all().saturating_sub(1), source }
+        self.records(batch, out).map_err(|error| {
+            self.cpu.emitter.discard(out);
+            match error {
+                SimulationError::Os { source, .. } => {
+                    SimulationError::Os { access: self.accesses.all().saturating_sub(1), source }
+                }
+                other => other,
             }
-            other => other,
         })
     }
 
     fn records(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        let columns = Columns::of(batch, self.part_shift(Stream::Data));
         let mut asides = batch.asides.iter().peekable();
         let mut uses = if self.wants_next_use { batch.next_use.as_slice() } else { &[] };
-        for index in 0..batch.accesses() {
-            while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
+        let mut at = 0;
+        while at < batch.accesses() {
+            while let Some((_, aside)) = asides.next_if(|(next, _)| *next as usize <= at) {
                 self.aside(aside, out)?;
             }
-            let access = batch.access(index);
-            let mut mine: &[u64] = &[];
-            if !uses.is_empty() {
-                let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
-                (mine, uses) = uses.split_at(uses.len().min(pages.count()));
+            let next = asides.peek().map_or(usize::MAX, |(next, _)| *next as usize);
+            let end = next.min(batch.accesses());
+            if self.wants_next_use {
+                self.with_next_uses(batch, at..end, &mut uses, out)?;
+            } else if columns.facts.plain {
+                self.stretch(&columns, at..end, out)?;
+            } else {
+                self.mixed(&columns, at..end, out)?;
             }
-            self.access(&access, mine, out)?;
+            at = end;
         }
         asides.try_for_each(|(_, aside)| self.aside(aside, out))
+    }
+
+    /// Makes accesses whose pages' next uses are told.
+    fn with_next_uses(
+        &mut self,
+        batch: &Batch,
+        range: Range<usize>,
+        uses: &mut &[u64],
+        out: &mut Outcomes,
+    ) -> Result<(), SimulationError> {
+        for index in range {
+            let access = batch.access(index);
+            let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
+            let (mine, rest) = uses.split_at(uses.len().min(pages.count()));
+            *uses = rest;
+            self.access(&access, mine, out)?;
+        }
+        Ok(())
+    }
+
+    /// Makes accesses of any kind and of several CPUs.
+    fn mixed(
+        &mut self,
+        columns: &Columns<'_>,
+        range: Range<usize>,
+        out: &mut Outcomes,
+    ) -> Result<(), SimulationError> {
+        let batch = columns.batch;
+        let is_plain = |at: &usize| matches!(batch.kind[*at], AccessKind::Load | AccessKind::Store);
+        let mut at = range.start;
+        while at < range.end {
+            let cpu = batch.cpu[at];
+            let same = (at..range.end).take_while(|at| is_plain(at) && batch.cpu[*at] == cpu);
+            let end = at + same.count();
+            if end > at {
+                self.stretch(columns, at..end, out)?;
+                at = end;
+            } else {
+                self.access(&batch.access(at), &[], out)?;
+                at += 1;
+            }
+        }
+        Ok(())
     }
 
     fn aside(&mut self, aside: &Aside, out: &mut Outcomes) -> Result<(), SimulationError> {
@@ -237,56 +333,9 @@ impl Simulator {
         }
     }
 
-    /// Notes the pages that `batch` touches, for [`Self::prefaulted`].
-    ///
-    /// # Errors
-    /// The trace has too many CPUs.
-    pub fn prefault(&mut self, batch: &Batch) -> Result<(), SimulationError> {
-        let mut asides = batch.asides.iter().peekable();
-        for index in 0..batch.accesses() {
-            while let Some((_, aside)) = asides.next_if(|(at, _)| *at as usize <= index) {
-                self.prefault_switch(aside)?;
-            }
-            if batch.kind[index] == AccessKind::Fetch && !self.simulates_fetches {
-                continue;
-            }
-            let lane = self.lane(batch.cpu[index])?;
-            let process = self.lanes[lane].process;
-            let (addr, size) = (batch.addr[index], batch.size[index]);
-            for page in tracegen::next_use::pages(addr, size, self.base_page.0) {
-                self.noted.insert((process, page));
-            }
-        }
-        asides.try_for_each(|(_, aside)| self.prefault_switch(aside))
-    }
-
-    /// The whole trace has been noted: maps its pages in the order of their addresses, as a program
-    /// initialises its memory, until memory is full (`os.prefault = "accessed"`). The trace starts now.
-    ///
-    /// # Errors
-    /// Not even the page tables fit.
-    pub fn prefaulted(&mut self) -> Result<(), SimulationError> {
-        let mut noted: Vec<_> = std::mem::take(&mut self.noted).into_iter().collect();
-        noted.sort_unstable();
-        for (process, page) in noted {
-            if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {
-                break;
-            }
-        }
-        self.lanes.clear();
-        Ok(())
-    }
-
-    fn prefault_switch(&mut self, aside: &Aside) -> Result<(), SimulationError> {
-        if let Aside::Event(cpu, Event::Switch { process }) = aside {
-            let lane = self.lane(*cpu)?;
-            self.lanes[lane].process = *process;
-        }
-        Ok(())
-    }
-
     /// The trace has ended.
     pub fn finish(&mut self, out: &mut Outcomes) {
+        self.cpu.emitter.begin(out);
         let draft = Draft { kind: OutcomeKind::End, ..Draft::default() };
         self.cpu.emitter.emit(draft, out);
     }

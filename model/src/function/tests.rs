@@ -1,5 +1,7 @@
 //! The function half against closed forms.
 
+mod settled;
+
 use tracegen::batch::{Batch, Mark};
 use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection};
 
@@ -23,7 +25,7 @@ const SMALL: &str = r#"
     ways = 1
 "#;
 
-fn machine(text: &str) -> Simulator {
+pub(super) fn machine(text: &str) -> Simulator {
     let config: Config = toml::from_str(text).unwrap();
     Simulator::new(&config.resolve().unwrap(), 0).unwrap()
 }

@@ -7,13 +7,16 @@ use super::{Cpu, SimulationError, Simulator};
 use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::mmu::{Found, TlbEntry};
-use crate::os::{Invalidation, Leaf};
+use crate::os::{Invalidation, Leaf, Reads};
 use crate::outcome::{
-    FaultKind, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
+    FaultKind, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
 };
 
 /// How often an access may fault before its page is there: more is an error of the model's own.
 const RETRIES: u32 = 8;
+
+/// Where nothing is translated, the halves of the address space stand for pages.
+pub const UNTRANSLATED_PAGE: PageShift = PageShift(63);
 
 /// One access, or the part of it that lies in one page.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +79,8 @@ impl Simulator {
     ) -> Result<Option<Translated>, SimulationError> {
         if !self.translates {
             let addr = PhysAddr(request.addr.0);
+            let page = UNTRANSLATED_PAGE.page_of(request.addr).0;
+            self.page_used(request, page, addr, UNTRANSLATED, true);
             return Ok(Some(Translated { addr, tlb: UNTRANSLATED, page: 0 }));
         }
         let Some(addr) = self.os.fold(request.addr) else {
@@ -83,7 +88,9 @@ impl Simulator {
         };
         let asid = self.cpu.asid;
         let found = self.cpu.tlbs.lookup(request.stream(), asid, addr);
-        if let Some(translated) = found.and_then(|found| self.use_entry(request, addr, found)) {
+        if let Some(found) = found
+            && let Some(translated) = self.use_entry(request, addr, found, out)
+        {
             return Ok(Some(translated));
         }
         let leaf = self.walk_until_mapped(request, addr, out)?;
@@ -92,13 +99,38 @@ impl Simulator {
             let size = leaf.map_or(self.base_page, |leaf| leaf.size);
             self.cpu.tlbs.count_miss(request.stream(), size);
         }
-        Ok(leaf.map(|leaf| self.fill(request, addr, leaf)))
+        Ok(leaf.map(|leaf| self.fill(request, addr, leaf, out)))
+    }
+
+    /// The first-level TLB has `page`, in which `addr` lies, as the latest of its set, whichever `tlb` it
+    /// came from. `dirty`: another store changes nothing.
+    #[inline]
+    fn page_used(&mut self, request: &Request, page: u64, addr: PhysAddr, tlb: u8, dirty: bool) {
+        let Self { cpu: Cpu { recall, asid, .. }, first_tlbs, page_shift, .. } = self;
+        if first_tlbs[0] == WALKED {
+            // Without a TLB every access walks.
+            return;
+        }
+        let start = addr.0 & !(page_shift.bytes() - 1);
+        if request.stream() == Stream::Data && tlb == first_tlbs[0] {
+            recall.page_used(page, *asid, start, dirty);
+        } else if request.stream() == Stream::Data {
+            recall.page_filled(page, *asid, start, dirty);
+        } else if first_tlbs[0] == first_tlbs[1] {
+            recall.page_disturbed(page);
+        }
     }
 
     /// A TLB has the page. `None` where its entry does not permit the access: it is dropped then, and the
     /// tables are walked anew before anything faults (AMD64 manual volume 2, 5.5.2).
     #[inline]
-    fn use_entry(&mut self, request: &Request, addr: VirtAddr, found: Found) -> Option<Translated> {
+    fn use_entry(
+        &mut self,
+        request: &Request,
+        addr: VirtAddr,
+        found: Found,
+        out: &mut Outcomes,
+    ) -> Option<Translated> {
         let Found { tlb, size, entry } = found;
         let asid = self.cpu.asid;
         let permitted = match request.kind {
@@ -108,24 +140,28 @@ impl Simulator {
         };
         if !permitted {
             self.cpu.tlbs.invalidate_page(asid, addr, size);
+            self.cpu.recall.page_disturbed(size.page_of(addr).0);
             return None;
         }
         if request.write() && !entry.dirty {
-            self.set_dirty(request, addr);
+            self.set_dirty(request, addr, out);
             self.cpu.tlbs.update(asid, addr, size, |entry| entry.dirty = true);
         }
         let start = entry.pfn.start(self.base_page);
         let page = size.page_of(addr).0;
-        Some(Translated { addr: PhysAddr(start.0 + size.offset_of(addr)), tlb, page })
+        let dirty = entry.writable && (entry.dirty || request.write());
+        let addr = PhysAddr(start.0 + size.offset_of(addr));
+        self.page_used(request, page, addr, tlb, dirty);
+        Some(Translated { addr, tlb, page })
     }
 
     /// The walker sets the dirty bit for a store that hit a clean entry (Intel SDM volume 3, 5.8).
-    fn set_dirty(&mut self, request: &Request, addr: VirtAddr) {
-        let Self { os, cpu, steps, walks, .. } = self;
-        let Some(leaf) = os.walk(request.process, addr, steps) else { return };
-        if os.mark(request.process, addr, true) {
-            walks.dirty_writes += 1;
-            cpu.table_write(leaf.entry);
+    fn set_dirty(&mut self, request: &Request, addr: VirtAddr, out: &mut Outcomes) {
+        let leaf = self.os.reads(request.process, addr).and_then(|reads| reads.leaf);
+        let Some(leaf) = leaf else { return };
+        if self.os.mark(&leaf, true) {
+            self.walks.dirty_writes += 1;
+            self.cpu.table_write(leaf.entry, out);
         }
     }
 
@@ -138,7 +174,7 @@ impl Simulator {
         out: &mut Outcomes,
     ) -> Result<Option<Leaf>, SimulationError> {
         for _ in 0..RETRIES {
-            let leaf = self.walk(request, addr).filter(|leaf| match request.kind {
+            let leaf = self.walk(request, addr, out).filter(|leaf| match request.kind {
                 AccessKind::Store => leaf.writable,
                 AccessKind::Fetch => leaf.executable,
                 AccessKind::Load | AccessKind::Prefetch => true,
@@ -157,12 +193,18 @@ impl Simulator {
     }
 
     /// A walk has found the page: its entry is marked and goes into the TLBs, and reclaim sees a touch.
-    fn fill(&mut self, request: &Request, addr: VirtAddr, leaf: Leaf) -> Translated {
+    fn fill(
+        &mut self,
+        request: &Request,
+        addr: VirtAddr,
+        leaf: Leaf,
+        out: &mut Outcomes,
+    ) -> Translated {
         // Bits that are set need no second walk to set them.
         let marked = leaf.accessed && (leaf.dirty || !request.write());
-        if !marked && self.os.mark(request.process, addr, request.write()) {
+        if !marked && self.os.mark(&leaf, request.write()) {
             self.walks.accessed_writes += 1;
-            self.cpu.table_write(leaf.entry);
+            self.cpu.table_write(leaf.entry, out);
         }
         let entry = TlbEntry {
             pfn: leaf.pfn,
@@ -172,28 +214,45 @@ impl Simulator {
         };
         self.cpu.tlbs.fill(request.stream(), self.cpu.asid, addr, leaf.size, entry);
         self.os.touch(leaf.pfn, request.write(), request.next_use);
+        let page = leaf.size.page_of(addr).0;
         let start = leaf.pfn.start(self.base_page);
-        Translated {
-            addr: PhysAddr(start.0 + leaf.size.offset_of(addr)),
-            tlb: WALKED,
-            page: leaf.size.page_of(addr).0,
-        }
+        let addr = PhysAddr(start.0 + leaf.size.offset_of(addr));
+        self.page_used(request, page, addr, WALKED, entry.writable && entry.dirty);
+        Translated { addr, tlb: WALKED, page }
     }
 
     /// One walk: the deepest paging-structure entry says where it starts, and every read goes through
     /// the caches.
-    fn walk(&mut self, request: &Request, addr: VirtAddr) -> Option<Leaf> {
+    fn walk(&mut self, request: &Request, addr: VirtAddr, out: &mut Outcomes) -> Option<Leaf> {
+        let Self { os, cpu, walks, .. } = self;
+        let root = os.geometry().levels().len() as u8;
+        let Some(Reads { above, entry, leaf }) = os.reads(request.process, addr) else {
+            return self.walk_in_vain(request, addr, out);
+        };
+        walks.walks += 1;
+        // One entry is read a level, the root's first.
+        let first = cpu.pwc.lookup(cpu.asid, addr).map_or(0, |start| root + 1 - start.level);
+        for (depth, step) in (0..).zip(above).skip(first.into()) {
+            walks.read(cpu.table_access(step.entry, ReferenceKind::Walk, out));
+            cpu.pwc.fill(cpu.asid, addr, root - depth, step.table);
+        }
+        walks.read(cpu.table_access(entry, ReferenceKind::Walk, out));
+        leaf
+    }
+
+    /// A walk for a page whose table is not there.
+    fn walk_in_vain(
+        &mut self,
+        request: &Request,
+        addr: VirtAddr,
+        out: &mut Outcomes,
+    ) -> Option<Leaf> {
         let Self { os, cpu, steps, walks, .. } = self;
         let leaf = os.walk(request.process, addr, steps);
         walks.walks += 1;
         let start = cpu.pwc.lookup(cpu.asid, addr).map_or(u8::MAX, |start| start.level);
         for (place, step) in steps.iter().enumerate().filter(|(_, step)| step.level < start) {
-            let mark = cpu.emitter.references.len();
-            let served = cpu.caches.walk_read(step.entry, &mut cpu.emitter.references);
-            // The read comes before the victims that it displaces.
-            let read = Reference { addr: step.entry, kind: ReferenceKind::Walk, served };
-            cpu.emitter.references.insert(mark, read);
-            walks.read(served);
+            walks.read(cpu.table_access(step.entry, ReferenceKind::Walk, out));
             if let Some(below) = steps.get(place + 1) {
                 let table = PhysAddr(below.entry.0 - below.index * self.entry_bytes);
                 cpu.pwc.fill(cpu.asid, addr, step.level, table);
@@ -219,7 +278,7 @@ impl Simulator {
     }
 
     fn finish_fault(&mut self, kind: FaultKind, request: &Request, out: &mut Outcomes) {
-        self.cpu.emitter.work.extend_from_slice(&self.effects.work);
+        out.work.extend_from_slice(&self.effects.work);
         let draft = Draft {
             kind: OutcomeKind::Fault(kind),
             tlb: WALKED,
@@ -235,37 +294,50 @@ impl Simulator {
 
     /// Makes the translation hardware forget what the kernel has changed.
     pub(super) fn invalidate(&mut self) {
-        for invalidation in &self.effects.invalidations {
-            match *invalidation {
-                Invalidation::Page { process, addr, size } => {
-                    if let Some(asid) = self.asids.current(process) {
-                        self.cpu.tlbs.invalidate_page(asid, addr, size);
-                    }
+        let Self { cpu: Cpu { tlbs, pwc, recall, .. }, asids, effects, .. } = self;
+        for invalidation in effects.invalidations.drain(..) {
+            let (Invalidation::Page { process, .. }
+            | Invalidation::Process(process)
+            | Invalidation::Table { process, .. }) = invalidation;
+            // Of a process without an identifier nothing is there.
+            let Some(asid) = asids.current(process) else { continue };
+            match invalidation {
+                Invalidation::Page { addr, size, .. } => {
+                    tlbs.invalidate_page(asid, addr, size);
+                    recall.page_disturbed(size.page_of(addr).0);
                 }
-                Invalidation::Process(process) => {
-                    if let Some(asid) = self.asids.current(process) {
-                        self.cpu.tlbs.flush_asid(asid);
-                        self.cpu.pwc.flush_asid(asid);
-                    }
+                Invalidation::Process(_) => {
+                    tlbs.flush_asid(asid);
+                    pwc.flush_asid(asid);
+                    recall.pages_disturbed();
                 }
-                Invalidation::Table { process, level, addr } => {
-                    if let Some(asid) = self.asids.current(process) {
-                        self.cpu.pwc.invalidate(asid, addr, level);
-                    }
-                }
+                Invalidation::Table { level, addr, .. } => pwc.invalidate(asid, addr, level),
             }
         }
-        self.effects.invalidations.clear();
     }
 }
 
 impl Cpu {
+    /// The walker reads, or writes, the page-table entry at `entry`: the cache that had it. The reference
+    /// comes before the victims that it displaces.
+    #[inline]
+    fn table_access(&mut self, entry: PhysAddr, kind: ReferenceKind, out: &mut Outcomes) -> u8 {
+        let at = out.references.len();
+        out.references.push(Reference { addr: entry, kind, served: MEMORY });
+        let served = match kind {
+            ReferenceKind::TableWrite => self.caches.table_write(entry, &mut out.references),
+            _ => self.caches.walk_read(entry, &mut out.references),
+        };
+        out.references[at].served = served;
+        if self.walks_enter_first {
+            self.recall.line_disturbed(entry.0 >> self.data_line_shift);
+        }
+        served
+    }
+
     /// The walker writes the line of a page-table entry; nothing waits for it.
-    fn table_write(&mut self, entry: PhysAddr) {
-        let mark = self.emitter.references.len();
-        let served = self.caches.table_write(entry, &mut self.emitter.references);
-        let write = Reference { addr: entry, kind: ReferenceKind::TableWrite, served };
-        self.emitter.references.insert(mark, write);
+    fn table_write(&mut self, entry: PhysAddr, out: &mut Outcomes) {
+        self.table_access(entry, ReferenceKind::TableWrite, out);
     }
 
     /// Runs another address space.
@@ -274,6 +346,7 @@ impl Cpu {
         if flush {
             self.tlbs.flush();
             self.pwc.flush();
+            self.recall.pages_disturbed();
         }
     }
 }

@@ -138,12 +138,12 @@ impl TlbHierarchy {
         None
     }
 
-    /// Counts a hit on the entry that was used last in the TLB at index `tlb` of the configuration's
-    /// list, where there is one: it is the latest already.
+    /// Counts `hits` on entries that were used last in their sets in the TLB at index `tlb` of the
+    /// configuration's list, where there is one: they are the latest already.
     #[inline]
-    pub fn count_hit(&mut self, tlb: u8) {
+    pub fn count_hits(&mut self, tlb: u8, hits: u64) {
         if let Some(tlb) = self.tlbs.get_mut(usize::from(tlb)) {
-            tlb.count_hit();
+            tlb.count_hits(hits);
         }
     }
 

@@ -174,10 +174,10 @@ impl Tlb {
         Some(TlbEntry::unpack(self.entries[entry]))
     }
 
-    /// Counts a look-up that found the entry that was used last.
+    /// Counts look-ups that found the entry that was used last in its set.
     #[inline]
-    pub fn count_hit(&mut self) {
-        self.counters.hits += 1;
+    pub fn count_hits(&mut self, hits: u64) {
+        self.counters.hits += hits;
     }
 
     /// Counts a look-up that found nothing.

@@ -99,10 +99,10 @@ impl Os {
         effects: &mut Effects,
     ) -> Result<FaultKind, OsError> {
         let index = self.space(process, effects)?;
-        let (Some(addr), Some(space)) = (self.fold(addr), self.spaces.get(index)) else {
+        let (Some(addr), Some(space)) = (self.fold(addr), self.spaces.get_mut(index)) else {
             return Ok(FaultKind::Segv);
         };
-        let area = space.areas.find(addr.0);
+        let area = space.areas.find_again(addr.0);
         let page = VirtAddr(addr.0 & !(self.page.bytes() - 1));
         let pte = self.tables.get(space.root, page);
         match area {

@@ -39,8 +39,8 @@ use crate::time::settings::Device;
 pub use effects::{Effects, Invalidation};
 pub use error::OsError;
 use frames::{Buddy, FrameTable, TableSpace};
-pub use page_table::{Geometry, Steps, WalkStep};
-use page_table::{Pte, Tables};
+pub use page_table::{Above, Geometry, Steps, WalkStep};
+use page_table::{Place, Pte, Tables};
 use reclaim::{Policy, Reclaim, Touch};
 use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
@@ -64,6 +64,39 @@ pub struct Leaf {
     pub accessed: bool,
     /// Where the leaf entry lies.
     pub entry: PhysAddr,
+    /// Where it lies on the host.
+    place: Place,
+}
+
+impl Leaf {
+    /// What `pte`, at `entry`, says of a page of `size`; `None` where it does not translate.
+    #[inline]
+    fn of(pte: Pte, size: PageShift, entry: PhysAddr, place: Place) -> Option<Self> {
+        if !pte.has(Pte::PRESENT) {
+            return None;
+        }
+        Some(Self {
+            pfn: pte.pfn()?,
+            size,
+            writable: pte.has(Pte::WRITABLE),
+            executable: !pte.has(Pte::NO_EXECUTE),
+            dirty: pte.has(Pte::DIRTY),
+            accessed: pte.has(Pte::ACCESSED),
+            entry,
+            place,
+        })
+    }
+}
+
+/// What a walker reads that gets as far as a leaf entry.
+#[derive(Debug, Clone, Copy)]
+pub struct Reads<'a> {
+    /// The entries above the leaf's, the root's first: one a level.
+    pub above: &'a [Above],
+    /// The address of the leaf entry.
+    pub entry: PhysAddr,
+    /// What it says, where the page is present.
+    pub leaf: Option<Leaf>,
 }
 
 /// The operating system, for all processes.
@@ -155,26 +188,24 @@ impl Os {
         let addr = self.fold(addr)?;
         let space = self.spaces.get(self.spaces.find(process)?)?;
         let (pte, entry) = self.tables.walk(space.root, addr, steps)?;
-        Some(Leaf {
-            pfn: pte.pfn()?,
-            size: self.page,
-            writable: pte.has(Pte::WRITABLE),
-            executable: !pte.has(Pte::NO_EXECUTE),
-            dirty: pte.has(Pte::DIRTY),
-            accessed: pte.has(Pte::ACCESSED),
-            entry,
-        })
+        Leaf::of(pte, self.page, entry, self.tables.leaf_node(space.root, addr)?)
     }
 
-    /// Sets the accessed bit of the leaf entry, and the dirty bit for a store, as the walker does.
-    /// Returns whether the entry changed, which is a write to memory.
-    pub fn mark(&mut self, process: ProcessId, addr: VirtAddr, write: bool) -> bool {
-        let (Some(addr), Some(index)) = (self.fold(addr), self.spaces.find(process)) else {
-            return false;
-        };
-        let Some(root) = self.spaces.get(index).map(|space| space.root) else { return false };
+    /// What [`Self::walk`] records and returns, for a [folded](Self::fold) address whose tables all
+    /// exist; `None` for any other.
+    #[inline]
+    pub fn reads(&mut self, process: ProcessId, addr: VirtAddr) -> Option<Reads<'_>> {
+        let root = self.spaces.get(self.spaces.find(process)?)?.root;
+        let way = self.tables.way(root, addr)?;
+        let leaf = Leaf::of(way.pte, self.page, way.entry, way.place);
+        Some(Reads { above: way.above, entry: way.entry, leaf })
+    }
+
+    /// Sets the accessed bit of a leaf entry that has just been read, and the dirty bit for a store, as
+    /// the walker does. Returns whether the entry changed, which is a write to memory.
+    pub fn mark(&mut self, leaf: &Leaf, write: bool) -> bool {
         let flags = if write { Pte::ACCESSED | Pte::DIRTY } else { Pte::ACCESSED };
-        match self.tables.mark(root, addr, flags) {
+        match self.tables.mark(leaf.place, flags) {
             Some((before, changed)) => {
                 if write && !before.has(Pte::DIRTY) {
                     self.dirtied(before);

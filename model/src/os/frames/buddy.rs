@@ -15,6 +15,9 @@ pub struct Buddy {
     /// Frames from here on were never handed out.
     virgin: u64,
     lists: [BTreeSet<u32>; ORDERS],
+    /// The part of a split block that is free: from its first frame up to the block's end. It stands for
+    /// the blocks that splitting for the lowest frame again and again leaves, which are in no list.
+    split: Option<(u32, u64)>,
     free: u64,
     splits: u64,
     merges: u64,
@@ -24,13 +27,19 @@ impl Buddy {
     /// `frames` free frames, at most 2^32.
     pub fn new(frames: u64) -> Self {
         let frames = frames.min(1 << 32);
-        Self { frames, virgin: 0, lists: Default::default(), free: frames, splits: 0, merges: 0 }
+        let lists = Default::default();
+        Self { frames, virgin: 0, lists, split: None, free: frames, splits: 0, merges: 0 }
     }
 
     /// A block of 2^`order` frames: its first frame.
     pub fn allocate(&mut self, order: usize) -> Option<u32> {
         if order >= ORDERS {
             return None;
+        }
+        if order > 0 {
+            self.spread();
+        } else if let Some(frame) = self.next_of_split() {
+            return Some(frame);
         }
         let from = loop {
             match (order..ORDERS).find(|order| !self.lists[*order].is_empty()) {
@@ -39,12 +48,56 @@ impl Buddy {
             }
         };
         let first = self.lists[from].pop_first()?;
-        for half in (order..from).rev() {
-            self.lists[half].insert(first + (1 << half));
-            self.splits += 1;
+        self.splits += (from - order) as u64;
+        if order == 0 && from > 0 && self.split.is_none() {
+            self.split = Some((first + 1, u64::from(first) + (1 << from)));
+        } else {
+            for half in order..from {
+                self.lists[half].insert(first + (1 << half));
+            }
         }
         self.free -= 1 << order;
         Some(first)
+    }
+
+    /// The first frame of the split block, unless a list has a smaller free block or a lower one of the
+    /// same size.
+    #[inline]
+    fn next_of_split(&mut self) -> Option<u32> {
+        let (first, end) = self.split?;
+        // The block that starts here is as large as its alignment allows.
+        let order = (first.trailing_zeros() as usize).min(ORDERS - 1);
+        let equal = self.lists[order].first().is_some_and(|other| *other < first);
+        if equal || self.lists[..order].iter().any(|list| !list.is_empty()) {
+            return None;
+        }
+        let next = first + 1;
+        self.split = (u64::from(next) < end).then_some((next, end));
+        self.splits += order as u64;
+        self.free -= 1;
+        Some(first)
+    }
+
+    /// Puts the free blocks of the split block into their lists.
+    fn spread(&mut self) {
+        for (first, order) in self.blocks_of_split() {
+            self.lists[order].insert(first);
+        }
+        self.split = None;
+    }
+
+    /// The free blocks of the split block: first frame and order.
+    fn blocks_of_split(&self) -> impl Iterator<Item = (u32, usize)> + use<> {
+        let (mut first, end) = self.split.map_or((0, 0), |(first, end)| (u64::from(first), end));
+        std::iter::from_fn(move || {
+            // Aligned to less than the block that was split, so that it ends within it.
+            let order = first.trailing_zeros() as usize;
+            (first < end).then(|| {
+                let block = (first as u32, order);
+                first += 1 << order;
+                block
+            })
+        })
     }
 
     /// Moves the next virgin block, as large as alignment and the end of memory allow, to its list.
@@ -64,6 +117,7 @@ impl Buddy {
 
     /// Takes one particular free frame; returns whether it was free.
     pub fn take(&mut self, frame: u32) -> bool {
+        self.spread();
         while u64::from(frame) >= self.virgin {
             if self.materialise().is_none() {
                 return false;
@@ -85,6 +139,7 @@ impl Buddy {
 
     /// Gives back a block that [`Self::allocate`] handed out.
     pub fn release(&mut self, first: u32, order: usize) {
+        self.spread();
         self.free += 1 << order;
         let (mut first, mut order) = (first, order);
         while order + 1 < ORDERS && self.lists[order].remove(&(first ^ (1 << order))) {
@@ -118,6 +173,7 @@ impl Buddy {
         for (order, list) in self.lists.iter().enumerate() {
             blocks[order] = list.len() as u64;
         }
+        self.blocks_of_split().for_each(|(_, order)| blocks[order] += 1);
         let left = self.frames - self.virgin;
         blocks[ORDERS - 1] += left >> (ORDERS - 1);
         for (order, count) in blocks.iter_mut().enumerate().take(ORDERS - 1) {
@@ -129,7 +185,9 @@ impl Buddy {
     /// Whether the lists add up, do not overlap, and hold no two buddies that should be one.
     pub fn check(&self) -> Result<(), String> {
         let mut blocks: Vec<(u64, u64)> = Vec::new();
-        for (order, list) in self.lists.iter().enumerate() {
+        let mut whole = self.clone();
+        whole.spread();
+        for (order, list) in whole.lists.iter().enumerate() {
             for &first in list {
                 if order + 1 < ORDERS && list.contains(&(first ^ (1 << order))) {
                     return Err(format!("buddies {first} of order {order} are both free"));
@@ -184,7 +242,7 @@ mod tests {
     fn untouched_memory_costs_nothing() {
         let mut buddy = Buddy::new(1 << 32);
         buddy.allocate(0);
-        assert_eq!(buddy.lists.iter().map(BTreeSet::len).sum::<usize>(), 10);
+        assert_eq!(buddy.lists.iter().map(BTreeSet::len).sum::<usize>(), 0);
         assert_eq!(buddy.free_blocks()[10], (1 << 22) - 1);
     }
 
@@ -197,12 +255,16 @@ mod tests {
             operations in prop::collection::vec((any::<bool>(), 0usize..5, any::<prop::sample::Index>()), 1..80),
         ) {
             let mut buddy = Buddy::new(frames);
+            // The same with every free block in a list.
+            let mut listed = Buddy::new(frames);
             let mut bitmap = vec![false; frames as usize];
             let mut live: Vec<(u32, usize)> = Vec::new();
             for (allocate, order, which) in operations {
                 if allocate || live.is_empty() {
                     let size = 1usize << order;
-                    match buddy.allocate(order) {
+                    let allocated = buddy.allocate(order);
+                    prop_assert_eq!(allocated, listed.allocate(order));
+                    match allocated {
                         Some(first) => {
                             prop_assert_eq!(first as usize % size, 0);
                             for frame in &mut bitmap[first as usize..first as usize + size] {
@@ -215,10 +277,14 @@ mod tests {
                 } else {
                     let (first, order) = live.swap_remove(which.index(live.len()));
                     buddy.release(first, order);
+                    listed.release(first, order);
                     bitmap[first as usize..first as usize + (1 << order)].fill(false);
                 }
                 prop_assert_eq!(buddy.free() as usize, bitmap.iter().filter(|used| !**used).count());
                 prop_assert_eq!(buddy.check(), Ok(()));
+                listed.spread();
+                let counts = |buddy: &Buddy| (buddy.splits(), buddy.merges(), buddy.free_blocks());
+                prop_assert_eq!(counts(&buddy), counts(&listed));
             }
         }
     }

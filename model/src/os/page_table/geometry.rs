@@ -36,6 +36,8 @@ pub struct Geometry {
     levels: Vec<Level>,
     pub(super) digits: Vec<Digit>,
     leaf: u8,
+    /// Index bits of the last digit.
+    leaf_digit: u32,
     page: PageShift,
     entry_bytes: u64,
     va_bits: u8,
@@ -133,7 +135,9 @@ impl Geometry {
                 });
             }
         }
-        Ok(Self { levels, digits, leaf, page: PageShift(page), entry_bytes, va_bits, flat })
+        let leaf_digit = digits.last().map_or(0, |digit: &Digit| digit.mask.count_ones());
+        let page = PageShift(page);
+        Ok(Self { levels, digits, leaf, leaf_digit, page, entry_bytes, va_bits, flat })
     }
 
     /// The page size that everything is mapped with.
@@ -147,6 +151,17 @@ impl Geometry {
     /// The levels, the last one first.
     pub fn levels(&self) -> &[Level] {
         &self.levels
+    }
+    /// The index of `addr` in a table of `level`, which is one of the format's.
+    #[inline]
+    pub fn index(&self, level: u8, addr: VirtAddr) -> u64 {
+        let Level { bits, shift } = self.levels[usize::from(level) - 1];
+        (addr.0 >> shift) & ((1 << bits) - 1)
+    }
+    /// log2 of the bytes that one leaf node of the host maps.
+    #[inline]
+    pub(super) fn leaf_node_shift(&self) -> u32 {
+        u32::from(self.page.0) + self.leaf_digit
     }
     /// Bytes of an entry.
     pub fn entry_bytes(&self) -> u64 {

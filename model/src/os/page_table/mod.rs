@@ -2,16 +2,19 @@
 //! every table has a physical address that the walker reads at.
 
 mod geometry;
+mod near;
 mod node;
 mod pte;
 mod steps;
 
 pub use geometry::{Geometry, Level, MAX_LEVELS};
+pub use near::{Above, Place, Way};
 pub use pte::Pte;
 pub use steps::{Steps, WalkStep};
 
 use crate::address::{PhysAddr, VirtAddr};
 use geometry::Digit;
+use near::Near;
 use node::Node;
 
 /// A root table.
@@ -37,6 +40,7 @@ pub struct Tables {
     /// The physical address of the table that a node belongs to.
     bases: Vec<u64>,
     free: Vec<u32>,
+    near: Near,
 }
 
 fn index(addr: VirtAddr, digit: &Digit) -> u32 {
@@ -46,7 +50,13 @@ fn index(addr: VirtAddr, digit: &Digit) -> u32 {
 impl Tables {
     /// An arena for tables of one shape.
     pub fn new(geometry: Geometry) -> Self {
-        Self { geometry, nodes: Vec::new(), bases: Vec::new(), free: Vec::new() }
+        Self {
+            geometry,
+            nodes: Vec::new(),
+            bases: Vec::new(),
+            free: Vec::new(),
+            near: Near::default(),
+        }
     }
 
     /// The shape.
@@ -80,33 +90,28 @@ impl Tables {
         }
     }
 
-    /// The node of the last digit, where the path to it exists. Children are kept as their id plus one.
-    fn leaf_node(&self, root: Root, addr: VirtAddr) -> Option<(usize, u32)> {
-        let (last, path) = self.geometry.digits.split_last()?;
-        let mut node = root.0 as usize;
-        for digit in path {
-            match self.nodes[node].get(index(addr, digit)) {
-                0 => return None,
-                child => node = child as usize - 1,
-            }
-        }
-        Some((node, index(addr, last)))
+    /// The node of the last digit, where the path to it exists.
+    fn descend(&self, root: Root, addr: VirtAddr) -> Option<u32> {
+        let mut path = self.geometry.digits.split_last()?.1.iter();
+        path.try_fold(root.0, |node, digit| self.child(node, index(addr, digit)))
+    }
+
+    /// The node below `node`. Children are kept as their id plus one.
+    #[inline]
+    fn child(&self, node: u32, index: u32) -> Option<u32> {
+        // Ids are below 2^32.
+        self.nodes[node as usize].get(index).checked_sub(1).map(|child| child as u32)
     }
 
     /// The leaf entry of `addr`; the empty one where there is no table.
     pub fn get(&self, root: Root, addr: VirtAddr) -> Pte {
-        Pte(self.leaf_node(root, addr).map_or(0, |(node, index)| self.nodes[node].get(index)))
+        self.leaf_node(root, addr).map_or(Pte(0), |place| self.read(place))
     }
 
     /// Writes the leaf entry of `addr`; returns whether its table exists.
     pub fn set(&mut self, root: Root, addr: VirtAddr, pte: Pte) -> bool {
-        match self.leaf_node(root, addr) {
-            Some((node, index)) => {
-                self.nodes[node].set(index, pte.0);
-                true
-            }
-            None => false,
-        }
+        let place = self.leaf_node(root, addr);
+        place.map(|place| self.write(place, pte)).is_some()
     }
 
     /// Reads what a page walker reads on its way to `addr` and records it. The leaf entry is returned
@@ -155,10 +160,16 @@ impl Tables {
     }
 
     fn step(&self, node: usize, digit: &Digit, addr: VirtAddr) -> WalkStep {
-        let level = self.geometry.levels()[usize::from(digit.level) - 1];
-        let index = (addr.0 >> level.shift) & ((1 << level.bits) - 1);
-        let entry = PhysAddr(self.bases[node].wrapping_add(index * self.geometry.entry_bytes()));
+        let index = self.geometry.index(digit.level, addr);
+        let entry = self.entry_in(node as u32, digit.level, addr);
         WalkStep { level: digit.level, index, entry, value: 0 }
+    }
+
+    /// The address of the entry for `addr` in the table of `level` that `node` belongs to.
+    #[inline]
+    fn entry_in(&self, node: u32, level: u8, addr: VirtAddr) -> PhysAddr {
+        let offset = self.geometry.index(level, addr) * self.geometry.entry_bytes();
+        PhysAddr(self.bases[node as usize].wrapping_add(offset))
     }
 
     /// An entry that points to a table: x86-64's layout where the table lies on a 4 KiB boundary, else
@@ -186,16 +197,16 @@ impl Tables {
         }
     }
 
-    /// Sets flags of the present leaf entry of `addr`. Returns the entry as it was and whether it changed.
-    pub fn mark(&mut self, root: Root, addr: VirtAddr, flags: u64) -> Option<(Pte, bool)> {
-        let (node, index) = self.leaf_node(root, addr)?;
-        let pte = Pte(self.nodes[node].get(index));
+    /// Sets flags of the present leaf entry at `place`. Returns the entry as it was and whether it
+    /// changed.
+    pub fn mark(&mut self, place: Place, flags: u64) -> Option<(Pte, bool)> {
+        let pte = self.read(place);
         if !pte.has(Pte::PRESENT) {
             return None;
         }
         let changed = !pte.has(flags);
         if changed {
-            self.nodes[node].set(index, pte.0 | flags);
+            self.write(place, Pte(pte.0 | flags));
         }
         Some((pte, changed))
     }
@@ -228,6 +239,9 @@ impl Tables {
     /// Completes the host's nodes as far as the tables that exist reach; returns the level of the next
     /// table that is needed, or `None` when the leaf entry can be written.
     pub fn extend(&mut self, root: Root, addr: VirtAddr) -> Option<u8> {
+        if self.leaf_node(root, addr).is_some() {
+            return None;
+        }
         while let Some((node, index, own)) = self.boundary(root, addr) {
             if own {
                 return self.missing(root, addr);
@@ -312,6 +326,7 @@ impl Tables {
             let child = value as usize - 1;
             self.prune_in(child, depth + 1, range, start, freed);
             if self.nodes[child].len() == 0 {
+                self.near.clear();
                 self.nodes[node].set(found, 0);
                 self.free.push(child as u32);
                 if digit.last {
@@ -326,6 +341,7 @@ impl Tables {
 
     /// Frees an empty root table and returns where it was.
     pub fn destroy(&mut self, root: Root) -> PhysAddr {
+        self.near.clear();
         self.nodes[root.0 as usize] = Node::default();
         self.free.push(root.0);
         PhysAddr(self.bases[root.0 as usize])

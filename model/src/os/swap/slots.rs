@@ -18,6 +18,12 @@ struct Slot {
     frame: u32,
 }
 
+impl Slot {
+    fn is_redundant(&self) -> bool {
+        self.references == 0 && self.frame != NONE
+    }
+}
+
 const FREE: Slot = Slot { references: 0, frame: NONE };
 
 /// The slots of the swap area. Slot 0 holds its header and is never handed out.
@@ -29,6 +35,8 @@ pub struct Slots {
     used_in: Vec<u16>,
     empty: BTreeSet<u32>,
     partial: BTreeSet<u32>,
+    /// Slots whose only holder is a frame in memory.
+    redundant: BTreeSet<u32>,
     current: Option<u32>,
     cursor: u32,
     used: u32,
@@ -44,6 +52,7 @@ impl Slots {
             used_in: Vec::new(),
             empty: BTreeSet::new(),
             partial: BTreeSet::new(),
+            redundant: BTreeSet::new(),
             current: None,
             cursor: 0,
             used: 0,
@@ -81,7 +90,7 @@ impl Slots {
         let (cluster, bit) = (slot / CLUSTER, slot % CLUSTER);
         (self.current, self.cursor) = (Some(cluster), bit + 1);
         self.mark(slot, true);
-        self.slots[slot as usize] = Slot { references: 0, frame };
+        self.change(slot, |state| *state = Slot { references: 0, frame });
         self.used += 1;
         Some(slot)
     }
@@ -147,11 +156,20 @@ impl Slots {
         self.get(slot) != FREE
     }
 
+    fn change(&mut self, slot: u32, change: impl FnOnce(&mut Slot)) {
+        let Some(state) = self.slots.get_mut(slot as usize) else { return };
+        let before = state.is_redundant();
+        change(state);
+        match (before, state.is_redundant()) {
+            (false, true) => self.redundant.insert(slot),
+            (true, false) => self.redundant.remove(&slot),
+            _ => false,
+        };
+    }
+
     /// `frame` is now a copy of `slot`.
     pub fn cache(&mut self, slot: u32, frame: u32) {
-        if let Some(slot) = self.slots.get_mut(slot as usize) {
-            slot.frame = frame;
-        }
+        self.change(slot, |state| state.frame = frame);
     }
 
     /// No frame is a copy of `slot` any more; the slot is freed where nothing else wants it.
@@ -162,16 +180,12 @@ impl Slots {
 
     /// One more entry names `slot`.
     pub fn refer(&mut self, slot: u32) {
-        if let Some(slot) = self.slots.get_mut(slot as usize) {
-            slot.references += 1;
-        }
+        self.change(slot, |state| state.references += 1);
     }
 
     /// One entry fewer names `slot`; returns how many are left.
     pub fn release(&mut self, slot: u32) -> u32 {
-        if let Some(state) = self.slots.get_mut(slot as usize) {
-            state.references = state.references.saturating_sub(1);
-        }
+        self.change(slot, |state| state.references = state.references.saturating_sub(1));
         self.settle(slot);
         self.references(slot)
     }
@@ -185,15 +199,15 @@ impl Slots {
 
     /// A slot whose only holder is a frame in memory, so that it could be given up; at or after `from`.
     pub fn redundant(&self, from: u32) -> Option<(u32, u32)> {
-        let after = self.slots.iter().enumerate().skip(from as usize);
-        let mut around = after.chain(self.slots.iter().enumerate().take(from as usize));
-        let found = around.find(|(_, slot)| slot.references == 0 && slot.frame != NONE);
-        found.map(|(index, slot)| (index as u32, slot.frame))
+        let slot = *self.redundant.range(from..).next().or_else(|| self.redundant.first())?;
+        Some((slot, self.get(slot).frame))
     }
 
     /// Bytes on the host.
     pub fn host_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.taken.capacity() * size_of::<[u64; 4]>()
+        self.slots.capacity() * size_of::<Slot>()
+            + self.taken.capacity() * size_of::<[u64; 4]>()
+            + self.redundant.len() * size_of::<u64>()
     }
 
     /// Every slot in use: number, referring entries, frame.
@@ -208,11 +222,16 @@ impl Slots {
         let used = self.slots.iter().filter(|slot| **slot != FREE).count();
         let header = usize::from(!self.taken.is_empty());
         let bits: usize = self.taken.iter().flatten().map(|word| word.count_ones() as usize).sum();
-        if used == self.used as usize && bits == used + header {
-            Ok(())
-        } else {
-            Err(format!("{used} slots in use, {} counted, {bits} bits", self.used))
+        if used != self.used as usize || bits != used + header {
+            return Err(format!("{used} slots in use, {} counted, {bits} bits", self.used));
         }
+        let redundant = (0u32..).zip(&self.slots).filter(|(_, slot)| slot.is_redundant());
+        if !redundant.map(|(slot, _)| slot).eq(self.redundant.iter().copied()) {
+            return Err(
+                "slots are taken for redundant that are not, or the other way around".into()
+            );
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +265,21 @@ mod tests {
         slots.uncache(42);
         assert_eq!((slots.allocate(7), slots.allocate(7)), (Some(42), None));
         assert_eq!(Slots::new(0).allocate(0), None);
+        slots.check().unwrap();
+    }
+
+    #[test]
+    fn a_redundant_slot_is_found_from_anywhere() {
+        let mut slots = Slots::new(1024);
+        let all: Vec<u32> = (0..600).filter_map(|frame| slots.allocate(frame)).collect();
+        all.iter().for_each(|slot| slots.refer(*slot));
+        assert_eq!(slots.redundant(0), None);
+        assert_eq!([9, 500].map(|index| slots.release(all[index])), [0, 0]);
+        let found = [0, 11, all[500], all[500] + 1].map(|from| slots.redundant(from));
+        let (low, high) = (Some((all[9], 9)), Some((all[500], 500)));
+        assert_eq!(found, [low, high, high, low]);
+        slots.uncache(all[9]);
+        assert_eq!(slots.redundant(0), high);
         slots.check().unwrap();
     }
 

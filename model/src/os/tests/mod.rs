@@ -34,7 +34,7 @@ pub(super) fn access(
         if let Some(leaf) = os.walk(process, addr, &mut steps)
             && (leaf.writable || !write)
         {
-            os.mark(process, addr, write);
+            os.mark(&leaf, write);
             os.touch(leaf.pfn, write, next_use);
             break;
         }

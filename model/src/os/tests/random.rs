@@ -117,7 +117,7 @@ fn try_access(os: &mut Os, process: u32, addr: VirtAddr, write: bool) -> Result<
     for _ in 0..2 {
         match os.walk(process, addr, &mut steps) {
             Some(leaf) if leaf.writable || !write => {
-                os.mark(process, addr, write);
+                os.mark(&leaf, write);
                 os.touch(leaf.pfn, write, Some(addr.0));
                 return Ok(true);
             }
@@ -129,9 +129,9 @@ fn try_access(os: &mut Os, process: u32, addr: VirtAddr, write: bool) -> Result<
             _ => {}
         }
     }
-    let leaf = os.walk(process, addr, &mut steps);
-    assert!(leaf.is_some_and(|leaf| leaf.writable || !write), "one fault is enough");
-    os.mark(process, addr, write);
+    let leaf = os.walk(process, addr, &mut steps).expect("one fault is enough");
+    assert!(leaf.writable || !write, "one fault is enough");
+    os.mark(&leaf, write);
     Ok(true)
 }
 

@@ -1,0 +1,73 @@
+//! `os.prefault = "accessed"`: what the trace touches is mapped before it starts.
+
+use std::ops::Range;
+
+use tracegen::batch::{Aside, Batch};
+use tracegen::record::{AccessKind, Event};
+
+use super::{SimulationError, Simulator};
+use crate::address::Vpn;
+
+impl Simulator {
+    /// Notes the pages that `batch` touches, for [`Self::prefaulted`].
+    ///
+    /// # Errors
+    /// The trace has too many CPUs.
+    pub fn prefault(&mut self, batch: &Batch) -> Result<(), SimulationError> {
+        let mut at = 0;
+        for (next, aside) in &batch.asides {
+            let Aside::Event(cpu, Event::Switch { process }) = aside else { continue };
+            let end = (*next as usize).min(batch.accesses()).max(at);
+            self.note(batch, at..end)?;
+            at = end;
+            let lane = self.lane(*cpu)?;
+            self.lanes[lane].process = *process;
+        }
+        self.note(batch, at..batch.accesses())
+    }
+
+    /// Notes the pages of accesses without a process switch between them.
+    fn note(&mut self, batch: &Batch, range: Range<usize>) -> Result<(), SimulationError> {
+        let mut at = range.start;
+        while at < range.end {
+            let cpu = batch.cpu[at];
+            let end =
+                at + batch.cpu[at..range.end].iter().take_while(|other| **other == cpu).count();
+            let lane = self.lane(cpu)?;
+            let pages = self.noted.entry(self.lanes[lane].process).or_default();
+            let mut latest = None;
+            for index in at..end {
+                if batch.kind[index] == AccessKind::Fetch && !self.simulates_fetches {
+                    continue;
+                }
+                let (addr, size) = (batch.addr[index], batch.size[index]);
+                let touched = tracegen::next_use::pages(addr, size, self.base_page.0);
+                // Most accesses touch the page that the one before did.
+                if Some((*touched.start(), *touched.end())) != latest {
+                    latest = Some((*touched.start(), *touched.end()));
+                    touched.for_each(|page| pages.insert(page));
+                }
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// The whole trace has been noted: maps its pages in the order of their addresses, as a program
+    /// initialises its memory, until memory is full (`os.prefault = "accessed"`). The trace starts now.
+    ///
+    /// # Errors
+    /// Not even the page tables fit.
+    pub fn prefaulted(&mut self) -> Result<(), SimulationError> {
+        let noted = std::mem::take(&mut self.noted);
+        'memory: for (process, pages) in noted {
+            for page in pages.iter() {
+                if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {
+                    break 'memory;
+                }
+            }
+        }
+        self.lanes.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,320 @@
+//! Lines whose next access need not look anything up.
+//!
+//! A hit on what was hit last *in its set* changes nothing but counts, in the TLB and in the cache,
+//! under any policy: there is no use in between that it could be ordered against, and permissions and
+//! dirty bits are as the access before left them. Under most policies so does a hit on what was filled
+//! last. So a line is remembered with its place, and it is
+//! known for as long as neither its page's set in the first-level TLB nor its own in the first-level
+//! cache has seen anything else.
+//!
+//! Of the page that was used last in its set of the TLB, the frame is remembered too, so that another
+//! line in it is looked up in the cache alone.
+//!
+//! What has been used last is kept for groups of sets, with the low bits of a page's or line's number as
+//! the group's: where the number of sets is a power of two, up to [`MOST`], a group is a set; elsewhere
+//! it is a few of them, and a line is forgotten earlier than it has to be. It is never known for longer.
+
+use tracegen::record::ProcessId;
+
+use crate::address::Asid;
+use crate::replacement::Policy;
+
+/// Groups of sets at most, and lines remembered at most.
+const MOST: u64 = 1024;
+
+/// A line that has been accessed, and what an access to it meets.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// The part of the virtual address space: the address shifted by the size of a part.
+    pub part: u64,
+    /// The physical line's number.
+    pub line: u64,
+    /// What identifies the page among recent walks.
+    pub page: u64,
+    /// The number of the use of the TLB that made its page the latest of its group.
+    use_of_page: u64,
+    /// Whose access it was.
+    process: ProcessId,
+    page_group: u32,
+    line_group: u32,
+    /// Whether it has been stored to, so that another store finds every dirty bit set.
+    pub stored: bool,
+}
+
+/// The page that was used last in a group of the TLB's sets.
+#[derive(Debug, Clone, Copy)]
+pub struct LatestPage {
+    page: u64,
+    /// The physical address of its first byte.
+    pub start: u64,
+    /// The number of the use that made it the latest; 0 where nothing is known.
+    number: u64,
+    asid: Asid,
+    /// Whether a store finds its dirty bit set, and is allowed.
+    pub dirty: bool,
+}
+
+const NO_PAGE: LatestPage =
+    LatestPage { page: 0, start: 0, number: 0, asid: Asid(0), dirty: false };
+const NO_LINE: u64 = u64::MAX;
+
+/// The lines that a CPU has accessed last, and what is latest in the first levels for data.
+#[derive(Debug)]
+pub struct Recall {
+    known: Box<[Known]>,
+    pages: Box<[LatestPage]>,
+    lines: Box<[u64]>,
+    uses: u64,
+    /// Whether what has just been filled is as if it had been used, in the TLB and in the cache.
+    page_fill_is_use: bool,
+    line_fill_is_use: bool,
+}
+
+/// Whether a way that has just been filled ranks as one that has just been used.
+fn fill_is_use(policy: &Policy) -> bool {
+    match policy {
+        Policy::Lru(_) | Policy::Fifo(_) | Policy::Random(_) | Policy::Plru(_) => true,
+        // What is new is not expected back as soon as what has been used again.
+        Policy::Srrip(_) => false,
+    }
+}
+
+/// The sets and the policy of a first level.
+#[derive(Debug, Clone, Copy)]
+pub struct Level<'a> {
+    /// Its sets.
+    pub sets: u64,
+    /// Its replacement policy.
+    pub policy: &'a Policy,
+}
+
+/// How many groups keep the sets of a structure with `sets` of them apart by low bits alone.
+fn groups(sets: u64) -> usize {
+    let power = if sets == 0 { 1 } else { 1 << sets.trailing_zeros() };
+    // At most `MOST`.
+    power.min(MOST) as usize
+}
+
+impl Recall {
+    /// For a machine with these first levels.
+    pub fn new(tlb: Option<Level<'_>>, cache: Option<Level<'_>>) -> Self {
+        let unknown = Known {
+            part: u64::MAX,
+            line: NO_LINE,
+            page: 0,
+            use_of_page: u64::MAX,
+            process: 0,
+            page_group: 0,
+            line_group: 0,
+            stored: false,
+        };
+        let groups = |level: Option<Level<'_>>| level.map_or(1, |level| groups(level.sets));
+        let fill_is_use =
+            |level: Option<Level<'_>>| level.is_none_or(|level| fill_is_use(level.policy));
+        let (pages, lines) = (groups(tlb), groups(cache));
+        Self {
+            known: vec![unknown; lines].into(),
+            pages: vec![NO_PAGE; pages].into(),
+            lines: vec![NO_LINE; lines].into(),
+            uses: 0,
+            page_fill_is_use: fill_is_use(tlb),
+            line_fill_is_use: fill_is_use(cache),
+        }
+    }
+
+    fn page_group(&self, page: u64) -> u32 {
+        // There is at least one group, and a power of two of them; at most `MOST`.
+        (page & (self.pages.len() as u64 - 1)) as u32
+    }
+
+    fn line_group(&self, line: u64) -> u32 {
+        (line & (self.lines.len() as u64 - 1)) as u32
+    }
+
+    /// The line that an access of `process` to `part` hits without any change.
+    #[inline]
+    pub fn find(&self, part: u64, process: ProcessId) -> Option<&Known> {
+        let known = &self.known[part as usize & (self.known.len() - 1)];
+        (known.part == part
+            && known.process == process
+            && self.lines[known.line_group as usize & (self.lines.len() - 1)] == known.line
+            && self.pages[known.page_group as usize & (self.pages.len() - 1)].number
+                == known.use_of_page)
+            .then_some(known)
+    }
+
+    /// What the first-level TLB says of `page` of `asid`, if it is the latest of its set.
+    #[inline]
+    pub fn latest(&self, page: u64, asid: Asid) -> Option<&LatestPage> {
+        let latest = &self.pages[page as usize & (self.pages.len() - 1)];
+        (latest.page == page && latest.asid == asid && latest.number != 0).then_some(latest)
+    }
+
+    /// A look-up of the first-level TLB has found `page` of `asid`, which lies at `start`; `dirty`:
+    /// another store changes nothing.
+    #[inline]
+    pub fn page_used(&mut self, page: u64, asid: Asid, start: u64, dirty: bool) {
+        let group = self.page_group(page) as usize;
+        let latest = &mut self.pages[group];
+        if latest.page != page || latest.asid != asid || latest.number == 0 || latest.start != start
+        {
+            self.uses += 1;
+            *latest = LatestPage { page, start, number: self.uses, asid, dirty };
+        }
+        latest.dirty = dirty;
+    }
+
+    /// The first-level TLB has been filled with a page; as [`Self::page_used`].
+    #[inline]
+    pub fn page_filled(&mut self, page: u64, asid: Asid, start: u64, dirty: bool) {
+        if self.page_fill_is_use {
+            self.page_used(page, asid, start, dirty);
+        } else {
+            self.page_disturbed(page);
+        }
+    }
+
+    /// An entry for `page` may have gone from the first-level TLB, or been used in another way.
+    #[inline]
+    pub fn page_disturbed(&mut self, page: u64) {
+        let group = self.page_group(page) as usize;
+        self.pages[group] = NO_PAGE;
+    }
+
+    /// Any entry may have gone from the first-level TLB.
+    pub fn pages_disturbed(&mut self) {
+        self.pages.fill(NO_PAGE);
+    }
+
+    /// The first-level cache has been filled with `line`, that has been [accessed](Self::accessed).
+    #[inline]
+    pub fn line_filled(&mut self, line: u64) {
+        if !self.line_fill_is_use {
+            self.line_disturbed(line);
+        }
+    }
+
+    /// Something other than an access to data has used the set of `line` in the first-level cache.
+    #[inline]
+    pub fn line_disturbed(&mut self, line: u64) {
+        let group = self.line_group(line) as usize;
+        self.lines[group] = NO_LINE;
+    }
+
+    /// `process` has accessed `part`, and `page` is what the first-level TLB [was used for](
+    /// Self::page_used) last: the first levels have both, `line` and `page`.
+    #[inline]
+    pub fn accessed(&mut self, process: ProcessId, part: u64, line: u64, page: u64, stored: bool) {
+        let (page_group, line_group) = (self.page_group(page), self.line_group(line));
+        self.lines[line_group as usize] = line;
+        let use_of_page = self.pages[page_group as usize].number;
+        if use_of_page == 0 {
+            return;
+        }
+        self.known[part as usize & (self.known.len() - 1)] =
+            Known { part, line, page, use_of_page, process, page_group, line_group, stored };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Page `page` and line `line` are accessed, each part one line.
+    fn recall(tlb_sets: u64, cache_sets: u64) -> Recall {
+        let policy = Policy::Lru(Default::default());
+        let level = |sets| Some(Level { sets, policy: &policy });
+        Recall::new(level(tlb_sets), level(cache_sets))
+    }
+
+    fn access(recall: &mut Recall, page: u64, line: u64) {
+        recall.page_used(page, Asid(0), page << 12, false);
+        recall.accessed(1, line, line, page, false);
+    }
+
+    fn known(recall: &Recall, line: u64) -> bool {
+        recall.find(line, 1).is_some()
+    }
+
+    #[test]
+    fn a_line_is_known_until_its_set_or_its_pages_set_sees_another() {
+        let mut recall = recall(16, 64);
+        access(&mut recall, 1, 64);
+        access(&mut recall, 1, 65);
+        access(&mut recall, 2, 130);
+        assert!(known(&recall, 64) && known(&recall, 65) && known(&recall, 130));
+        assert!(recall.find(64, 2).is_none(), "of another process");
+        access(&mut recall, 3, 64 + 128);
+        assert!(!known(&recall, 64) && known(&recall, 65), "the same set of the cache");
+        access(&mut recall, 17, 70);
+        assert!(!known(&recall, 65) && known(&recall, 130), "the same set of the TLB");
+        access(&mut recall, 1, 71);
+        assert!(!known(&recall, 65), "its page has been away");
+    }
+
+    #[test]
+    fn whatever_disturbs_a_set_makes_its_lines_unknown() {
+        let mut recall = recall(16, 64);
+        access(&mut recall, 1, 64);
+        recall.line_disturbed(128);
+        assert!(!known(&recall, 64));
+        access(&mut recall, 1, 64);
+        recall.page_disturbed(17);
+        assert!(!known(&recall, 64));
+        access(&mut recall, 1, 64);
+        recall.pages_disturbed();
+        assert!(!known(&recall, 64));
+        access(&mut recall, 1, 64);
+        recall.page_used(1, Asid(9), 0, false);
+        assert!(!known(&recall, 64), "the page of another address space");
+    }
+
+    #[test]
+    fn sets_that_are_no_power_of_two_share_groups() {
+        // Line n is in set n mod 6: 0 and 6 are in one set, and so are 2 and 8.
+        let mut recall = recall(1, 6);
+        access(&mut recall, 0, 0);
+        access(&mut recall, 0, 6);
+        assert!(!known(&recall, 0));
+        access(&mut recall, 0, 1);
+        assert!(known(&recall, 6) && known(&recall, 1));
+        assert_eq!((groups(0), groups(7), groups(24), groups(1 << 40)), (1, 1, 8, 1024));
+    }
+
+    #[test]
+    fn a_page_is_the_latest_of_its_set_until_another_one_is() {
+        let mut recall = recall(16, 64);
+        recall.page_used(1, Asid(0), 7 << 12, false);
+        let latest =
+            |recall: &Recall| recall.latest(1, Asid(0)).map(|page| (page.start, page.dirty));
+        assert_eq!(latest(&recall), Some((7 << 12, false)));
+        recall.page_used(1, Asid(0), 7 << 12, true);
+        recall.page_used(2, Asid(0), 8 << 12, false);
+        assert_eq!(latest(&recall), Some((7 << 12, true)));
+        assert!(recall.latest(1, Asid(1)).is_none() && recall.latest(17, Asid(0)).is_none());
+        recall.page_used(33, Asid(0), 9 << 12, false);
+        assert_eq!(latest(&recall), None);
+    }
+
+    #[test]
+    fn a_fill_is_no_use_where_the_policy_says_so() {
+        let srrip = Policy::Srrip(Default::default());
+        for (policy, expected) in [(Policy::default(), true), (srrip, false)] {
+            let level = Some(Level { sets: 16, policy: &policy });
+            let mut recall = Recall::new(level, level);
+            recall.page_filled(1, Asid(0), 0, false);
+            assert_eq!(recall.latest(1, Asid(0)).is_some(), expected);
+            access(&mut recall, 1, 64);
+            assert!(known(&recall, 64));
+            recall.line_filled(64);
+            assert_eq!(known(&recall, 64), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_at_first() {
+        let recall = Recall::new(None, None);
+        assert!(recall.latest(0, Asid(0)).is_none());
+        assert!(recall.find(u64::MAX, 0).is_none() && recall.find(0, 0).is_none());
+    }
+}

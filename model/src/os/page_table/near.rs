@@ -1,0 +1,152 @@
+//! Where leaf entries lie on the host, for the tables that have been walked to last: a walk to one of
+//! them needs no descent. Nothing here is part of the model.
+
+use super::{Pte, Root, Tables, index};
+use crate::address::{PhysAddr, VirtAddr};
+
+/// Leaf tables that are remembered, each in the one place that it can have.
+const PLACES: usize = 1024;
+
+/// The host's place of a leaf entry. It is one until a table is freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    node: u32,
+    index: u32,
+}
+
+/// An entry on the way to a leaf entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Above {
+    /// Where it lies.
+    pub entry: PhysAddr,
+    /// The table that it points to.
+    pub table: PhysAddr,
+}
+
+/// What a walker reads on its way to a leaf entry, and what that holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// The entries above the leaf's, the root's first: one a level.
+    pub above: &'a [Above],
+    /// The address of the leaf entry.
+    pub entry: PhysAddr,
+    /// Where it lies on the host.
+    pub place: Place,
+    /// What it holds.
+    pub pte: Pte,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Leaf {
+    /// The part of the address that selects the table.
+    table: u64,
+    root: Root,
+    node: u32,
+}
+
+const NOTHING: Leaf = Leaf { table: u64::MAX, root: Root(u32::MAX), node: 0 };
+
+/// The leaf tables that have been walked to last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Near {
+    /// Empty until the first walk.
+    leaves: Vec<Leaf>,
+    /// The ways to them, of `depth` entries each.
+    ways: Vec<Above>,
+    depth: usize,
+}
+
+impl Near {
+    #[inline]
+    fn at(table: u64, root: Root) -> usize {
+        (table ^ u64::from(root.0).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % PLACES
+    }
+
+    #[inline]
+    fn node(&self, table: u64, root: Root) -> Option<(usize, u32)> {
+        let at = Self::at(table, root);
+        let leaf = self.leaves.get(at)?;
+        (leaf.table == table && leaf.root == root).then_some((at, leaf.node))
+    }
+
+    /// Forgets everything: a table has been freed.
+    pub fn clear(&mut self) {
+        self.leaves.fill(NOTHING);
+    }
+}
+
+impl Tables {
+    /// The part of an address that selects its leaf node.
+    #[inline]
+    fn table_of(&self, addr: VirtAddr) -> u64 {
+        addr.0.checked_shr(self.geometry.leaf_node_shift()).unwrap_or(0)
+    }
+
+    /// The leaf node of `addr` and the index in it, where the path to it exists.
+    #[inline]
+    pub fn leaf_node(&self, root: Root, addr: VirtAddr) -> Option<Place> {
+        let index = index(addr, self.geometry.digits.last()?);
+        if let Some((_, node)) = self.near.node(self.table_of(addr), root) {
+            return Some(Place { node, index });
+        }
+        self.descend(root, addr).map(|node| Place { node, index })
+    }
+
+    /// What a walker reads on its way to `addr`; `None` where there is no table for its leaf entry.
+    #[inline]
+    pub fn way(&mut self, root: Root, addr: VirtAddr) -> Option<Way<'_>> {
+        let table = self.table_of(addr);
+        let (at, node) = match self.near.node(table, root) {
+            Some(found) => found,
+            None => self.approach(root, addr, table)?,
+        };
+        let place = Place { node, index: index(addr, self.geometry.digits.last()?) };
+        let depth = self.near.depth;
+        Some(Way {
+            above: self.near.ways.get(at * depth..(at + 1) * depth)?,
+            entry: self.entry_in(node, self.geometry.leaf_level(), addr),
+            place,
+            pte: self.read(place),
+        })
+    }
+
+    /// Descends to the leaf node of `addr` and remembers the way.
+    fn approach(&mut self, root: Root, addr: VirtAddr, table: u64) -> Option<(usize, u32)> {
+        let leaf = self.geometry.leaf_level();
+        let depth =
+            self.geometry.digits.iter().filter(|digit| digit.last && digit.level > leaf).count();
+        if self.near.leaves.is_empty() {
+            let (leaves, ways) = (vec![NOTHING; PLACES], vec![Above::default(); PLACES * depth]);
+            self.near = Near { leaves, ways, depth };
+        }
+        let at = Near::at(table, root);
+        // Whatever was here is overwritten step by step.
+        self.near.leaves[at] = NOTHING;
+        let (mut node, mut step) = (root.0, at * depth);
+        for position in 0..self.geometry.digits.len().saturating_sub(1) {
+            let digit = self.geometry.digits[position];
+            let child = self.child(node, index(addr, &digit))?;
+            if digit.last {
+                let entry = self.entry_in(node, digit.level, addr);
+                let table = PhysAddr(self.bases[child as usize]);
+                self.near.ways[step] = Above { entry, table };
+                step += 1;
+            }
+            node = child;
+        }
+        self.near.leaves[at] = Leaf { table, root, node };
+        Some((at, node))
+    }
+
+    /// The entry at a place.
+    #[inline]
+    pub fn read(&self, place: Place) -> Pte {
+        Pte(self.nodes[place.node as usize].get(place.index))
+    }
+
+    /// Writes the entry at a place.
+    #[inline]
+    pub fn write(&mut self, place: Place, pte: Pte) {
+        self.nodes[place.node as usize].set(place.index, pte.0);
+    }
+}
