@@ -182,11 +182,11 @@ fn relative_half_width(units: &Units) -> f64 {
 /// freedom, and the expansion around the normal distribution's point (Abramowitz and Stegun 26.7.5), which
 /// needs no more than arithmetic and so is the same on every platform.
 fn student_95(freedom: u64) -> f64 {
-    const FEW: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
+    const FEW: [f64; 9] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
     const Z: f64 = 1.959_963_985;
     match freedom {
         0 => f64::INFINITY,
-        1..=4 => FEW[freedom as usize - 1],
+        1..=9 => FEW[freedom as usize - 1],
         _ => {
             let v = freedom as f64;
             let (z2, z) = (Z * Z, Z);
