@@ -6,6 +6,7 @@ mod generate;
 mod input;
 mod interrupt;
 mod machine;
+mod mrc;
 mod output;
 mod preset;
 mod progress;
@@ -38,6 +39,7 @@ enum Verb {
     Preset(preset::Args),
     Trace(trace::Args),
     Run(run::Args),
+    Mrc(mrc::Args),
     Sweep(sweep::Args),
     Report(report::Args),
 }
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Preset(args) => preset::run(&args),
         Verb::Trace(args) => trace::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Mrc(args) => mrc::run(&args),
         Verb::Sweep(args) => sweep::run(&args),
         Verb::Report(args) => report::run(&args),
     };

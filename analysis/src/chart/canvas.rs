@@ -61,6 +61,14 @@ impl<'a> Canvas<'a> {
         Ok(self.area.draw(&PathElement::new(points, colour.stroke_width(stroke)))?)
     }
 
+    /// A polygon that what lies below shows through.
+    ///
+    /// # Errors
+    /// A failure of the backend.
+    pub fn area(&self, points: Vec<(i32, i32)>, colour: RGBColor) -> Result<(), ChartError> {
+        Ok(self.area.draw(&Polygon::new(points, colour.mix(0.2)))?)
+    }
+
     /// A filled dot.
     pub fn dot(&self, x: i32, y: i32, radius: i32, colour: RGBColor) -> Result<(), ChartError> {
         Ok(self.area.draw(&Circle::new((x, y), radius, colour.filled()))?)

@@ -13,6 +13,7 @@ mod rows;
 #[cfg(test)]
 pub mod sample;
 pub mod scale;
+pub mod size_curve;
 pub mod speed_up;
 mod stack;
 pub mod style;

@@ -42,6 +42,11 @@ impl Scale {
         self.from + (f64::from(self.to - self.from) * share).round() as i32
     }
 
+    /// Whether `value` lies within it.
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
     /// Round values with their labels: about five on a linear scale, powers of ten (or of two over a
     /// short range) on a logarithmic one.
     pub fn ticks(&self) -> Vec<(f64, String)> {

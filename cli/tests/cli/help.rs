@@ -2,7 +2,7 @@
 
 use crate::command::Sandbox;
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "gen",
     "trace",
     "trace info",
@@ -11,6 +11,7 @@ const VERBS: [&str; 17] = [
     "trace slice",
     "trace verify",
     "run",
+    "mrc",
     "sweep",
     "report",
     "explain",
@@ -99,6 +100,8 @@ fn json_is_one_document() {
         "trace verify t.din",
         "run --config skylake --trace t.din",
         "run --config skylake --trace t.din -o out",
+        "mrc t.din --level page",
+        "mrc t.din --level tlb --geometry -o curve",
         "sweep study.toml -o study",
         "report study",
         "explain --config skylake 0x1000",
