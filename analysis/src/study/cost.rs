@@ -6,7 +6,8 @@
 //!   estimated number of pages, unless pages are mapped before the trace starts.
 //! - The first stretch warms the machine up and is not measured; a trace that fits the stretches is
 //!   simulated as it is.
-//! - A machine that is not tried costs what the tried one costs that shares most of its settings.
+//! - A machine that is not tried costs what those tried ones cost that share most of its settings, on
+//!   average.
 
 use model::config::Config;
 use model::function::Simulator;
@@ -57,11 +58,25 @@ pub fn machines(
         tried.push((machines[index], Tried::of(plan, look, machines[index])?));
     }
     let cost = |machine: &&Machine| {
-        let alike = |(other, _): &&(&Machine, Tried)| shared(keys(other), keys(machine));
-        let nearest = tried.iter().max_by_key(alike).map(|(_, tried)| tried);
-        nearest.map(|tried| tried.cost(plan, machine)).unwrap_or_default()
+        let alike = |(other, _): &(&Machine, Tried)| shared(keys(other), keys(machine));
+        let most = tried.iter().map(alike).max();
+        let nearest = tried.iter().filter(|tried| Some(alike(tried)) == most);
+        mean(&nearest.map(|(_, tried)| tried.cost(plan, machine)).collect::<Vec<_>>())
     };
     Ok(machines.iter().map(cost).collect())
+}
+
+/// The mean of costs of one machine.
+fn mean(costs: &[MachineCost]) -> MachineCost {
+    let part = 1.0 / costs.len().max(1) as f64;
+    let Some((first, rest)) = costs.split_first() else { return MachineCost::default() };
+    let mut sum = first.clone();
+    for cost in rest {
+        sum.function += cost.function;
+        sum.times.iter_mut().zip(&cost.times).for_each(|(sum, time)| *sum += time);
+    }
+    sum.times.iter_mut().for_each(|time| *time *= part);
+    MachineCost { function: sum.function * part, times: sum.times }
 }
 
 /// Up to [`TRIED`] of `count` places, the first, the last, and evenly between.
@@ -216,4 +231,24 @@ fn faults(function: &Simulator) -> f64 {
     let mut statistics = Statistics::default();
     function.report(&mut statistics);
     statistics.get("os.faults.total").map_or(0.0, Value::as_f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_the_last_and_some_between_are_tried() {
+        assert_eq!(spread(0), Vec::<usize>::new());
+        assert_eq!(spread(1), [0]);
+        assert_eq!(spread(3), [0, 1, 2]);
+        assert_eq!(spread(64), [0, 21, 42, 63]);
+    }
+
+    #[test]
+    fn machines_that_are_equally_near_count_alike() {
+        let cost = |function, time| MachineCost { function, times: vec![time, 1.0] };
+        let mean = mean(&[cost(1.0, 2.0), cost(3.0, 6.0)]);
+        assert_eq!((mean.function, mean.times), (2.0, vec![4.0, 1.0]));
+    }
 }
