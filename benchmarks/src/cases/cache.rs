@@ -1,0 +1,52 @@
+//! One cache, untranslated: hits, misses of clean lines and misses that evict dirty lines.
+
+use crate::machine::{Function, bare};
+use crate::{Case, stream};
+
+const LOOKUPS: u64 = 1 << 16;
+
+/// Name, size in bytes, ways, policy.
+const SHAPES: [(&str, u64, u32, &str); 5] = [
+    ("32KiBx8-lru", 32 << 10, 8, "lru"),
+    ("32KiBx8-plru", 32 << 10, 8, "plru"),
+    ("32KiBx8-random", 32 << 10, 8, "random"),
+    ("2MiBx16-lru", 2 << 20, 16, "lru"),
+    ("2MiBx16-srrip", 2 << 20, 16, "srrip"),
+];
+
+pub(super) fn cases() -> Vec<Case> {
+    SHAPES.into_iter().flat_map(of_shape).collect()
+}
+
+fn of_shape((name, size, ways, policy): (&'static str, u64, u32, &'static str)) -> [Case; 3] {
+    let config = move || {
+        bare(&format!(
+            "[mmu]\nenabled = false\n[[cache]]\nname = \"l1\"\nlevel = 1\n\
+             size = {size}\nways = {ways}\nreplacement = \"{policy}\"\n"
+        ))
+    };
+    let lines = size / 64;
+    let case = |what: &str, prepare: fn(&mut Function, u64) -> Vec<tracegen::batch::Batch>| {
+        Case::new(format!("cache/{what}/{name}"), LOOKUPS, move || {
+            let mut function = Function::new(&config());
+            let batches = prepare(&mut function, lines);
+            function.round(batches)
+        })
+    };
+    [
+        case("hit", |function, lines| {
+            function.run(&stream::loads(lines, |line| line * 64));
+            // Held lines in a random order, so that no access repeats the line before it.
+            let mut line = stream::uniform(lines);
+            stream::loads(LOOKUPS, move |index| line(index) * 64)
+        }),
+        case("miss", |function, lines| {
+            function.run(&stream::loads(lines, |line| line * 64));
+            stream::loads(LOOKUPS, move |line| (lines + line) * 64)
+        }),
+        case("dirty", |function, lines| {
+            function.run(&stream::stores(lines, |line| line * 64));
+            stream::stores(LOOKUPS, move |line| (lines + line) * 64)
+        }),
+    ]
+}

@@ -1,0 +1,49 @@
+//! Main memory alone: reads that hit the open row, conflict with it, or go anywhere, 1 and 32 of them in
+//! flight; a read is asked for when the oldest has been answered.
+
+use std::hint::black_box;
+
+use model::address::PhysAddr;
+use model::time::dram::{Dram, settings};
+
+use crate::{Case, stream};
+
+const READS: u64 = 1 << 14;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for in_flight in [1, 32] {
+        cases.push(case("row-hit", in_flight, || |read| read * 64));
+        // Beyond rows, banks, bank groups and channels of every standard: another row of one bank.
+        cases.push(case("row-conflict", in_flight, || |read| read % 64 << 25));
+        cases.push(case("uniform", in_flight, || {
+            let mut line = stream::uniform(1 << 25);
+            move |read| line(read) * 64
+        }));
+    }
+    cases
+}
+
+fn case<A: FnMut(u64) -> u64 + 'static>(
+    name: &str,
+    in_flight: u64,
+    addresses: impl Fn() -> A + 'static,
+) -> Case {
+    Case::new(format!("dram/{name}/{in_flight}"), READS, move || {
+        let mut memory = Dram::new(&settings::Dram::default()).expect("the default memory");
+        let mut addresses = addresses();
+        Box::new(move || {
+            let (mut now, mut flying) = (0, 0);
+            for read in 0..READS {
+                if flying == in_flight
+                    && let Some((_, finish)) = black_box(memory.advance(u64::MAX))
+                {
+                    now = finish;
+                    flying -= 1;
+                }
+                memory.submit(now, PhysAddr(addresses(read)), false);
+                flying += 1;
+            }
+        })
+    })
+}
