@@ -12,6 +12,7 @@ pub mod baseline;
 pub mod callgrind;
 pub mod cases;
 pub mod machine;
+pub mod scale;
 pub mod stream;
 
 /// The work that is measured.

@@ -8,6 +8,7 @@ pub mod cycle_stack;
 pub mod heat_map;
 pub mod latency;
 pub mod miss_curve;
+pub mod outline;
 pub mod raster;
 mod rows;
 #[cfg(test)]

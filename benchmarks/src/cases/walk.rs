@@ -8,7 +8,8 @@ const WALKS: u64 = 1 << 15;
 const PAGES: u64 = 1024;
 
 /// The paging-structure caches of the `skylake` preset.
-const PWC: &str = "pwc = [{ level = 2, entries = 32, ways = 4 }, { level = 3, entries = 4, ways = 4 }]";
+const PWC: &str =
+    "pwc = [{ level = 2, entries = 32, ways = 4 }, { level = 3, entries = 4, ways = 4 }]";
 
 pub(super) fn cases() -> Vec<Case> {
     let shapes = [
