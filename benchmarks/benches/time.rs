@@ -14,6 +14,8 @@ fn time(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(case.elements));
         // Preparing takes longer than a round, and what a round leaves behind is another machine.
         group.sampling_mode(SamplingMode::Flat).sample_size(10);
+        // More resamples say nothing more about ten samples.
+        group.nresamples(1001);
         group.warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
         group.bench_function(BenchmarkId::from_parameter(part), |bencher| {
             bencher.iter_custom(|rounds| {

@@ -31,7 +31,7 @@ type Column = (Axis, &'static str, fn(u64) -> String);
 
 const COLUMNS: [Column; 3] = [
     (Axis::Length, "accesses, over 64 MiB", |accesses| number(accesses as f64)),
-    (Axis::Footprint, "memory, 2 Mi accesses", size),
+    (Axis::Footprint, "memory, 1 Mi accesses", size),
     (Axis::Processes, "processes, 256 MiB together", |processes| processes.to_string()),
 ];
 

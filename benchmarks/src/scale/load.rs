@@ -71,7 +71,7 @@ impl Addresses {
     }
 }
 
-/// The trace of `point`, in batches. Process 0 first makes the others.
+/// The trace of `point`, in batches. It starts in the middle of a run: every process is there.
 pub fn trace(point: Point) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(4);
     std::thread::spawn(move || {
@@ -82,9 +82,6 @@ pub fn trace(point: Point) -> Receiver<Batch> {
             next: 0,
             random: Pcg64Mcg::seed_from_u64(1),
         };
-        for child in 1..point.processes {
-            batch.push_event(0, Event::Fork { child: child as u32 });
-        }
         for access in 0..point.accesses {
             if point.processes > 1 && access % TURN == 0 {
                 let process = (access / TURN % point.processes) as u32;

@@ -38,7 +38,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// What every point on the way to 64 GiB reads: too few accesses to touch all of that.
-const READS: u64 = 1 << 21;
+const READS: u64 = 1 << 20;
 
 /// What all processes touch together.
 pub const TOGETHER: u64 = 256 * MIB;
