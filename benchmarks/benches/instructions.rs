@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     let count = arguments.len();
     arguments.retain(|argument| argument != "--save");
     let save = arguments.len() < count;
+    if let Some(option) = arguments.iter().find(|argument| argument.starts_with('-')) {
+        eprintln!("unknown option {option}; there is --save");
+        return ExitCode::from(2);
+    }
     let mut chosen = cases::all();
     chosen.retain(|case| {
         arguments.is_empty() || arguments.iter().any(|word| case.name.contains(word.as_str()))

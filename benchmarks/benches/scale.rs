@@ -1,8 +1,8 @@
 //! How cost and memory grow with the length of a trace, its footprint, and its processes.
 //!
 //! ```sh
-//! cargo bench --bench scale               # figures and charts to results/scale
-//! cargo bench --bench scale -- FOLDER     # or to another folder
+//! cargo bench --bench scale                        # figures and charts to results/scale
+//! cargo bench --bench scale -- --output FOLDER     # or to another folder
 //! ```
 
 use std::error::Error;
@@ -31,9 +31,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{ns} {peak_bytes} {mapped_bytes}");
         return Ok(());
     }
-    let folder = match arguments.first() {
-        Some(folder) => std::env::current_dir()?.join(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/scale"),
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let folder = match words.as_slice() {
+        [] => Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/scale"),
+        ["--output", folder] => std::env::current_dir()?.join(folder),
+        [option, ..] if option.starts_with('-') => {
+            return Err(format!("unknown option {option}; there is --output FOLDER").into());
+        }
+        // The names of cases of other benchmarks.
+        _ => return Ok(()),
     };
     let mut all: Vec<Measured> = Vec::new();
     for (index, point) in points().into_iter().enumerate() {
