@@ -56,6 +56,7 @@ fn case((name, sweep, points): (&'static str, &'static str, u64)) -> Case {
             let options = Options {
                 jobs: 1,
                 shard: (1, 1),
+                memory: 1 << 30,
                 interrupted: &AtomicBool::new(false),
                 watch: &Silent,
             };

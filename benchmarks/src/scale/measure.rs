@@ -1,7 +1,6 @@
 //! Measuring one point, in a process that does nothing else.
 
-use std::time::Instant;
-
+use analysis::study::clock::CpuClock;
 use model::config::Config;
 use model::function::Simulator;
 use model::outcome::Outcomes;
@@ -41,7 +40,7 @@ pub fn measure(point: Point) -> Figures {
         function.prefaulted().unwrap_or_else(|error| panic!("{error}"));
     }
     let mut outcomes = Outcomes::default();
-    let start = CpuTime::start();
+    let start = CpuClock::start();
     for batch in trace(point) {
         outcomes.clear();
         let done = function.process(&batch, &mut outcomes);
@@ -49,35 +48,11 @@ pub fn measure(point: Point) -> Figures {
         time.process(&outcomes);
     }
     time.finish();
-    let ns = start.ns() / point.accesses as f64;
+    let ns = start.seconds() * 1e9 / point.accesses as f64;
     let mut statistics = Statistics::default();
     function.report(&mut statistics);
     let pages = statistics.get("os.pages.resident").map_or(0.0, |value| value.as_f64());
     Figures { ns, peak_bytes: peak_bytes(), mapped_bytes: pages as u64 * PAGE }
-}
-
-/// CPU time of this thread where the system tells it (Linux), else the time of day.
-struct CpuTime {
-    cpu: Option<u64>,
-    wall: Instant,
-}
-
-impl CpuTime {
-    fn start() -> Self {
-        Self { cpu: Self::cpu(), wall: Instant::now() }
-    }
-
-    fn cpu() -> Option<u64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        text.split_whitespace().next()?.parse().ok()
-    }
-
-    fn ns(&self) -> f64 {
-        match (self.cpu, Self::cpu()) {
-            (Some(start), Some(end)) => (end - start) as f64,
-            _ => self.wall.elapsed().as_nanos() as f64,
-        }
-    }
 }
 
 /// The most memory that this process had resident; 0 where the system does not tell.
