@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
+use analysis::region::Region;
 use analysis::simulate::{RunOptions, simulate};
 use analysis::trace::TraceSpec;
 use model::config::Config;
@@ -56,7 +57,8 @@ fn whole(config: Config, batches: &[Batch]) -> Round {
         let options = RunOptions {
             jobs: 1,
             seed: 1,
-            limit: None,
+            region: Region::default(),
+            sample: None,
             interrupted: &AtomicBool::new(false),
             progress: &|_, _| (),
         };
