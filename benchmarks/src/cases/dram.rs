@@ -15,7 +15,7 @@ pub(super) fn cases() -> Vec<Case> {
     for in_flight in [1, 32] {
         cases.push(case("row-hit", in_flight, || |read| read * 64));
         // Beyond rows, banks, bank groups and channels of every standard: another row of one bank.
-        cases.push(case("row-conflict", in_flight, || |read| read % 64 << 25));
+        cases.push(case("row-conflict", in_flight, || |read| (read % 64) << 25));
         cases.push(case("uniform", in_flight, || {
             let mut line = stream::uniform(1 << 25);
             move |read| line(read) * 64

@@ -18,7 +18,7 @@ const ACCESSES: u64 = 1 << 13;
 struct Silent;
 
 impl Watch for Silent {
-    fn progress(&self, _: u64, _: u64) {}
+    fn progress(&self, _: u64, _: u64, _: f64) {}
     fn message(&self, _: &str) {}
 }
 
