@@ -74,7 +74,8 @@ impl Baseline {
     /// What `count` is for `case`.
     pub fn verdict(&self, case: &str, count: u64) -> Verdict {
         let Some(&before) = self.counts.get(case) else { return Verdict::Unknown };
-        let change = (count as f64 / before as f64 - 1.0) * 100.0;
+        // The difference first: a count at the very edge of the band is within it.
+        let change = (count as f64 - before as f64) * 100.0 / before as f64;
         match change.abs() <= BAND {
             true => Verdict::Within(change),
             false => Verdict::Outside(change),
