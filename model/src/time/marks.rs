@@ -5,7 +5,8 @@ use tracegen::batch::Mark;
 
 use super::Timing;
 use super::tests::{Described, any_outcome, batch, machine, run_in_batches};
-use crate::outcome::{Outcome, OutcomeKind, Outcomes};
+use crate::address::SwapSlot;
+use crate::outcome::{FaultKind, Outcome, OutcomeKind, Outcomes, Work};
 use crate::statistics::{Statistics, Value};
 
 /// `list` with a mark before each of some outcomes, which carries a part of the outcome's run. Distances
@@ -147,4 +148,28 @@ fn distributions_start_again_at_a_mark() {
             assert_eq!(histogram.count(), 0, "{name}");
         }
     }
+}
+
+/// A mark that retires only because a fault behind it drains the window: the fault, and what it reads from
+/// swap, lie behind the mark.
+#[test]
+fn a_fault_behind_a_mark_belongs_to_what_follows() {
+    let part = |mark: Mark| {
+        let mut timing = Timing::new(&machine(|_| ())).unwrap();
+        let miss =
+            Outcome { served: crate::outcome::MEMORY, instructions: 40, ..Outcome::default() };
+        let mark = Outcome { kind: OutcomeKind::Mark(mark), ..Outcome::default() };
+        let kind = OutcomeKind::Fault(FaultKind::SwapIn);
+        let fault = Outcome { kind, work: 2, ..Outcome::default() };
+        timing.process(&Outcomes {
+            list: vec![miss, mark, fault, miss],
+            work: vec![Work::Handler, Work::SwapRead { slot: SwapSlot(0), pages: 1 }],
+            ..Outcomes::default()
+        });
+        timing.finish();
+        let busy = report(&timing).get("swap.busy_ns").map(Value::as_f64);
+        (timing.histograms()[2].1.count(), busy.is_some_and(|busy| busy > 0.0))
+    };
+    assert_eq!(part(Mark::Pause), (0, false), "before the mark");
+    assert_eq!(part(Mark::Count), (1, true), "behind it");
 }

@@ -436,9 +436,23 @@ mod tests {
 
     const SAMPLING: Sampling = Sampling { unit: 500, warm: 2000, period: 10_000, offset: 700 };
 
+    /// Where marks lie in a stream: nowhere, behind a warm-up, around a region.
+    const STREAMS: [&[(u32, Mark)]; 3] =
+        [&[], &[(60_000, Mark::Count)], &[(0, Mark::Count), (150_000, Mark::Pause)]];
+
     fn sampled(outcomes: &[Outcomes]) -> (Statistics, SampledTiming) {
         let mut timing = SampledTiming::new(&machine(|_| ()), SAMPLING).unwrap();
         outcomes.iter().for_each(|outcomes| timing.process(outcomes));
+        finished(timing)
+    }
+
+    fn sampled_as(sampling: Sampling, outcomes: &Outcomes) -> (Statistics, SampledTiming) {
+        let mut timing = SampledTiming::new(&machine(|_| ()), sampling).unwrap();
+        timing.process(outcomes);
+        finished(timing)
+    }
+
+    fn finished(mut timing: SampledTiming) -> (Statistics, SampledTiming) {
         timing.finish();
         let mut statistics = Statistics::default();
         timing.report(&mut statistics);
@@ -458,22 +472,45 @@ mod tests {
         statistics.get(name).unwrap_or_else(|| panic!("{name}")).as_f64()
     }
 
+    /// The mean over samples that start at different places, so that what is tested is how far the
+    /// estimate leans and not how far one sample scatters (by 5 to 6 % in `cycles.dram`, one standard
+    /// deviation). Swap is most of `run.cycles` and exact: the components that are estimated are compared
+    /// themselves.
     #[test]
     fn the_estimate_is_near_what_everything_takes() {
-        for marks in
-            [vec![], vec![(60_000, Mark::Count)], vec![(0, Mark::Count), (150_000, Mark::Pause)]]
-        {
-            let outcomes = stream(200_000, &marks);
+        const OFFSETS: u64 = 32;
+        for marks in STREAMS {
+            let outcomes = stream(200_000, marks);
+            let exact = whole(&outcomes).0;
+            let offsets = (0..OFFSETS).map(|turn| turn * SAMPLING.period / OFFSETS);
+            let estimates: Vec<_> = offsets
+                .map(|offset| sampled_as(Sampling { offset, ..SAMPLING }, &outcomes).0)
+                .collect();
+            for name in [
+                "run.cycles",
+                "run.ns",
+                "run.ipc",
+                "run.amat_cycles",
+                "cycles.base",
+                "cycles.dram",
+                "cycles.l2",
+                "dram.reads",
+                "dram.row_misses",
+                "dram.row_conflicts",
+            ] {
+                let sum: f64 = estimates.iter().map(|estimate| get(estimate, name)).sum();
+                let ratio = sum / OFFSETS as f64 / get(&exact, name);
+                assert!((0.97..1.03).contains(&ratio), "{name}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernel_is_never_skipped_and_components_add_up() {
+        for marks in STREAMS {
+            let outcomes = stream(200_000, marks);
             let ((estimate, timing), (exact, all)) =
                 (sampled(std::slice::from_ref(&outcomes)), whole(&outcomes));
-            for name in ["run.cycles", "run.ns", "run.ipc", "dram.reads", "run.amat_cycles"] {
-                let ratio = get(&estimate, name) / get(&exact, name);
-                assert!((0.95..1.05).contains(&ratio), "{name}: {ratio}");
-            }
-            // A unit is shorter than it is from one fault to the next here, so that what waits before a
-            // fault is charged less evenly than the whole.
-            let ratio = get(&estimate, "cycles.dram") / get(&exact, "cycles.dram");
-            assert!((0.9..1.1).contains(&ratio), "cycles.dram: {ratio}");
             // A fault costs the same wherever it comes.
             for name in ["cycles.fault_minor", "cycles.fault_major"] {
                 assert_eq!(get(&estimate, name), get(&exact, name), "{name}");
@@ -486,9 +523,7 @@ mod tests {
             let sum: f64 = parts.map(|entry| entry.value.as_f64()).sum();
             assert_eq!(sum, get(&estimate, "run.cycles"));
             let faults = |histograms: Vec<(&'static str, Histogram)>| histograms[2].1.count();
-            // One at a mark may count on either side of it.
-            let (seen, there) = (faults(timing.histograms()), faults(all.histograms()));
-            assert!(seen.abs_diff(there) <= 1, "{seen} of {there}");
+            assert_eq!(faults(timing.histograms()), faults(all.histograms()));
             let units = timing.units();
             assert_eq!(units.instructions, units.count * 500 + units.instructions % 500);
             assert!(units.count.abs_diff(units.all_instructions / 10_000) <= 1, "{units:?}");

@@ -14,6 +14,8 @@ use super::window::Window;
 pub(super) struct Simulation<M: Memory, B: Backing> {
     pub(super) window: Window<M>,
     pub(super) kernel: Kernel<B>,
+    /// Kernel work that waits for the marks before it to be taken: it belongs to what lies behind them.
+    put_off: Option<(OutcomeKind, Vec<Work>)>,
     config: Config,
 }
 
@@ -24,10 +26,11 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
         }
         let window = Window::new(config, memory)?;
         let kernel = Kernel::new(backing, window.latencies.clock, window.latencies.costs);
-        Ok(Self { window, kernel, config: config.clone() })
+        Ok(Self { window, kernel, put_off: None, config: config.clone() })
     }
 
-    /// Takes in outcomes until a mark has retired, which is returned, or there are no more.
+    /// Takes in outcomes until a mark has retired, which is returned, or there are no more. To be called
+    /// until there is none.
     pub(super) fn process<'a>(
         &mut self,
         outcomes: &mut impl Iterator<Item = (&'a Outcome, &'a [Reference], &'a [Work])>,
@@ -35,16 +38,21 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
         if let Some(lap) = self.window.laps.pop_front() {
             return Some(lap);
         }
+        if let Some((kind, work)) = self.put_off.take() {
+            self.work(kind, &work);
+        }
         for (outcome, references, work) in outcomes {
             self.window.take(outcome, references);
-            if !work.is_empty() || matches!(outcome.kind, OutcomeKind::Fault(_)) {
+            let works = !work.is_empty() || matches!(outcome.kind, OutcomeKind::Fault(_));
+            if let Some(lap) = self.window.laps.pop_front() {
+                self.put_off = works.then(|| (outcome.kind, work.to_vec()));
+                return Some(lap);
+            }
+            if works {
                 self.work(outcome.kind, work);
             }
-            if !self.window.laps.is_empty() {
-                break;
-            }
         }
-        self.window.laps.pop_front()
+        None
     }
 
     /// The kernel's work of an outcome, on the CPU whose window has drained.
