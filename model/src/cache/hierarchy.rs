@@ -8,9 +8,6 @@ use crate::config::InvalidSetting;
 use crate::outcome::{MEMORY, Reference, ReferenceKind};
 use crate::statistics::Statistics;
 
-/// Lines of a cache whose state takes more than 32 KiB.
-const LARGE: usize = 1 << 13;
-
 /// The caches of a CPU, write-back and write-allocate, neither inclusive nor exclusive: a line goes into
 /// every level above the one that had it, and what a level displaces stays in the others.
 ///
@@ -26,8 +23,6 @@ pub struct CacheHierarchy {
     next: Vec<Option<u8>>,
     /// By stream: indices into the list of caches, by level.
     chains: [Vec<u8>; 2],
-    /// Those of them whose state the host's nearest cache does not hold.
-    large: [Vec<u8>; 2],
     /// Where on the data chain page-table reads enter; past its end they go to memory.
     walk_entry: usize,
     /// Dirty lines that a reference has displaced and that the levels below have yet to take: the level
@@ -68,11 +63,7 @@ impl CacheHierarchy {
             }
         }
         let walk_entry = walk_entry(settings, &chains[0], entry_level)?;
-        let large = chains.each_ref().map(|chain| {
-            let is_large = |index: &u8| levels[usize::from(*index)].lines() >= LARGE;
-            chain.iter().copied().filter(is_large).collect()
-        });
-        Ok(Self { levels, next, chains, large, walk_entry, displaced: Vec::new() })
+        Ok(Self { levels, next, chains, walk_entry, displaced: Vec::new() })
     }
 
     /// The caches in the order of the configuration.
@@ -155,15 +146,6 @@ impl CacheHierarchy {
         self.reference(stream, 1, addr, false, Source::Demand, memory)
     }
 
-    /// Has the host fetch what a demand access to `addr` will read in caches that are large, ahead of it.
-    #[inline]
-    pub fn prefetch(&self, stream: Stream, addr: PhysAddr) {
-        for index in &self.large[stream as usize] {
-            // Indices in a chain are those of levels.
-            self.levels[usize::from(*index)].prefetch(addr);
-        }
-    }
-
     /// The walker reads a page-table entry: as [`access`](Self::access).
     pub fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
         self.reference(Stream::Data, self.walk_entry, addr, false, Source::Walk, memory)
@@ -235,11 +217,6 @@ impl CacheHierarchy {
         let chain = self.chains[stream as usize].iter();
         let mut having = chain.filter(|k| self.levels[usize::from(**k)].probe(addr).is_some());
         having.next().copied().unwrap_or(MEMORY)
-    }
-
-    /// Forgets what was counted, and keeps the lines.
-    pub fn reset_counters(&mut self) {
-        self.levels.iter_mut().for_each(CacheLevel::reset_counters);
     }
 
     /// Declares the statistics of every cache.

@@ -134,11 +134,6 @@ impl CacheLevel {
         &self.name
     }
 
-    /// How many lines there is room for, at least.
-    pub(super) fn lines(&self) -> usize {
-        self.lines.entries()
-    }
-
     /// log2 of the bytes of a line.
     pub fn line_shift(&self) -> u32 {
         self.line_shift
@@ -224,12 +219,6 @@ impl CacheLevel {
         }
     }
 
-    /// Has the host fetch what a look-up of `addr` reads first.
-    #[inline]
-    pub fn prefetch(&self, addr: PhysAddr) {
-        self.lines.prefetch(self.key(addr));
-    }
-
     /// Drops the line of `addr`; whether it was dirty, where it was there.
     pub fn invalidate(&mut self, addr: PhysAddr) -> Option<bool> {
         self.lines.invalidate(self.key(addr))
@@ -248,11 +237,6 @@ impl CacheLevel {
         self.lines.place(set, way, tag, 0)?;
         let number = self.lines.index().join(set, tag).ok_or(PlaceError::Tag { tag })?;
         Ok(PhysAddr(number << self.line_shift))
-    }
-
-    /// Forgets what was counted, and keeps the lines.
-    pub fn reset_counters(&mut self) {
-        self.counters = CacheCounters::default();
     }
 
     /// Declares its statistics; `instructions` is what misses are related to.

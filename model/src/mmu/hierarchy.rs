@@ -218,11 +218,6 @@ impl TlbHierarchy {
         self.tlbs.iter_mut().for_each(Tlb::flush);
     }
 
-    /// Forgets what was counted, and keeps the entries.
-    pub fn reset_counters(&mut self) {
-        self.tlbs.iter_mut().for_each(Tlb::reset_counters);
-    }
-
     /// Declares the statistics of every TLB.
     pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
         self.tlbs.iter().for_each(|tlb| tlb.report(statistics, instructions));

@@ -157,11 +157,6 @@ impl PagingStructureCaches {
         });
     }
 
-    /// Forgets what was counted, and keeps the entries.
-    pub fn reset_counters(&mut self) {
-        self.levels.iter_mut().for_each(|cache| (cache.hits, cache.misses) = (0, 0));
-    }
-
     /// Declares the statistics.
     pub fn report(&self, statistics: &mut Statistics) {
         for Level { level, hits, misses, .. } in &self.levels {

@@ -246,11 +246,6 @@ impl Tlb {
         self.counters.flushes += 1;
     }
 
-    /// Forgets what was counted, and keeps the entries.
-    pub fn reset_counters(&mut self) {
-        self.counters = TlbCounters::default();
-    }
-
     /// The set and the tag of a page: its number modulo and divided by the number of sets.
     pub fn locate(&self, page: Vpn) -> (usize, u64) {
         self.keys.index().split(page.0)

@@ -4,7 +4,6 @@
 //! the host's memory for 16 ways, half a line for 8. Where tags are longer, the rest of them lies apart
 //! and confirms a match; a miss hardly ever reads it.
 
-use super::prefetch::prefetch;
 use super::store::{self, Reached, Set};
 use super::{Inserted, Replacement, lanes};
 
@@ -351,14 +350,6 @@ impl<B: Block, P: Replacement> Compared<B, P> {
         policy.fill(open.word(), set, way);
         open.put(way, tag, false);
         set * B::WAYS + way
-    }
-
-    /// Has the host fetch what a look-up reads first.
-    #[inline(always)]
-    pub fn prefetch(&self, set: usize) {
-        if let Some(block) = self.blocks.get(set) {
-            prefetch(block);
-        }
     }
 }
 

@@ -79,14 +79,6 @@ impl Index {
         }
         self.slots[hole] = 0;
     }
-
-    /// Has the host fetch where the search for a tag starts.
-    #[inline]
-    pub fn prefetch(&self, set: usize, tag: Tag) {
-        if let Some(slot) = self.slots.get(self.home(set, tag)) {
-            super::prefetch::prefetch(slot);
-        }
-    }
 }
 
 #[cfg(test)]

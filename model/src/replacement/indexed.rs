@@ -179,11 +179,6 @@ impl Indexed {
         open.put(way, tag, false);
         open.first + way
     }
-
-    /// Has the host fetch what a look-up reads first.
-    pub fn prefetch(&self, set: usize, tag: Tag) {
-        self.entries.index.prefetch(set, tag);
-    }
 }
 
 /// A set in use.

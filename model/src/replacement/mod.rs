@@ -11,7 +11,6 @@ mod indexed;
 mod keys;
 mod lanes;
 mod order;
-mod prefetch;
 mod ranking;
 mod set_associative;
 mod set_index;

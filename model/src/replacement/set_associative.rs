@@ -265,13 +265,6 @@ impl SetAssociative {
         each!(&mut self.store, blocks => blocks.mark(set, word), indexed => indexed.mark(set, tag))
     }
 
-    /// Has the host fetch what a look-up of `key` reads first.
-    #[inline]
-    pub fn prefetch(&self, key: Key) {
-        let (set, tag) = self.keys.split(key);
-        each!(&self.store, blocks => blocks.prefetch(set), indexed => indexed.prefetch(set, tag));
-    }
-
     /// Makes the way of `key` invalid; where it was valid, whether it was marked.
     pub fn invalidate(&mut self, key: Key) -> Option<bool> {
         let (set, tag) = self.keys.split(key);

@@ -229,7 +229,6 @@ fn arrays_of_one_set() {
             let mut array = SetAssociative::new(&policy, geometry, 0).unwrap();
             let hits = (0..400).filter(|k| {
                 let key = key(k * k % 37);
-                array.prefetch(key);
                 array.access(key, k % 3 == 0) == Reached::Hit
             });
             assert!(hits.count() < 400);
@@ -238,7 +237,7 @@ fn arrays_of_one_set() {
     }
 }
 
-/// The unsafe reads of `lanes`, and a prefetch, where valgrind is installed to watch them.
+/// The unsafe reads of `lanes`, where valgrind is installed to watch them.
 #[test]
 fn arrays_under_valgrind() {
     let program = std::env::current_exe().unwrap();
