@@ -60,8 +60,10 @@ impl<M: Memory> Window<M> {
         cursor > self.now
     }
 
+    /// The caches that its current request passes: the data path's if it is a walk's.
     fn path(&self, entry: &Entry) -> &Path {
-        if entry.is_fetch() { &self.latencies.fetch } else { &self.latencies.data }
+        let fetches = entry.is_fetch() && !entry.walking;
+        if fetches { &self.latencies.fetch } else { &self.latencies.data }
     }
 
     fn ancestor(&mut self, slot: u16) -> Next {

@@ -365,6 +365,21 @@ fn a_fetch_holds_up_what_follows() {
 }
 
 #[test]
+fn the_walk_of_a_fetch_reads_through_the_data_caches() {
+    let config = machine(|config| {
+        config.cache = vec![cache("l1d", 1, 4, 10), cache("l2", 2, 14, 64), cache("l1i", 1, 9, 10)];
+        config.cache[0].serves = vec![Stream::Data];
+        config.cache[1].serves = vec![Stream::Data];
+        config.cache[2].serves = vec![Stream::Instruction];
+    });
+    let mut stream = Trace::default();
+    let walked = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Fetch, 1, 2) };
+    stream.with(walked, &walk(&[0, 1, MEMORY]), &[]);
+    let result = run(&config, stream.end(0));
+    assert_eq!(result.slots, (7 + 4 + 14 + MISS + 9) * WIDTH + 1);
+}
+
+#[test]
 fn a_mispredicted_branch_waits_for_its_condition_and_refills() {
     let mut stream = Trace::default();
     stream.add(outcome(OutcomeKind::Load, 1, MEMORY));
