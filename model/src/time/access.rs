@@ -4,389 +4,350 @@
 //! and waits for an event where it takes or gives back a shared unit or talks to memory. So a
 //! look-up that hits costs no event.
 //!
-//! A miss register is held from the miss to the fill, at every level that the miss passes: at the first
-//! from when the request begins, further down from when it has looked there in vain. Latencies are
-//! load-to-use from the first level, so a level's own time is not added to the next one's.
+//! What needs no other entry is done here, on the entry and the units that all share.
 
-use crate::outcome::{OutcomeKind, ReferenceKind, WALKED};
+use crate::config::{Config, InvalidSetting};
+use crate::outcome::{OutcomeKind, ReferenceKind};
+use crate::statistics::Histogram;
 
+use super::controller::Controller;
 use super::entry::{Entry, NOBODY, State, UNKNOWN};
-use super::latencies::Path;
+use super::events::Events;
+use super::latencies::{Latencies, too_long};
+use super::pool::Pool;
 use super::ports::Memory;
-use super::stack;
-use super::window::{Window, writes_memory};
+use super::references::References;
 
-/// Whether an entry can go on at once.
-enum Next {
-    /// It can.
-    On,
-    /// Something will wake it.
-    Wait,
+/// What was counted about walks, in slots.
+#[derive(Debug, Default)]
+pub(super) struct WalkTimes {
+    /// Walkers at work.
+    pub(super) busy: u64,
+    /// Walks waiting for a walker.
+    pub(super) queued: u64,
 }
 
-impl<M: Memory> Window<M> {
-    /// Carries an entry on until it has to wait.
-    pub(super) fn run(&mut self, slot: u16) {
+/// What the entries of a window share.
+#[derive(Debug)]
+pub(super) struct Units<M: Memory> {
+    pub(super) now: u64,
+    pub(super) latencies: Latencies,
+    pub(super) controller: Controller<M>,
+    pub(super) events: Events,
+    mshrs: Vec<Pool>,
+    walkers: Pool,
+    /// References of outcomes in flight: of each its walk's reads, then its writes to memory.
+    pub(super) references: References,
+    pub(super) walk_times: WalkTimes,
+    /// Cycles of an access's part.
+    pub(super) access_cycles: Histogram,
+    /// Cycles of a walk once it has a walker.
+    pub(super) walk_cycles: Histogram,
+}
+
+/// What an entry comes to that the window has to see to.
+pub(super) enum Next {
+    /// Nothing: something will wake it.
+    Wait,
+    /// It may have to wait for another outcome's walk, then goes on.
+    OtherWalk,
+    /// Its translation is known, for which others may wait; it goes on.
+    Translated,
+    /// It may have to wait for another outcome's fill, then goes on.
+    OtherFill,
+    /// Its line is there, for which others may wait.
+    Filled,
+}
+
+/// How an entry goes on.
+enum Step {
+    /// It looks for the line of its current request.
+    LookUp,
+    /// It has found that.
+    Answered,
+    /// For now not.
+    Stop(Next),
+}
+
+impl<M: Memory> Units<M> {
+    /// All free, over `memory`, for a window of so many entries.
+    pub(super) fn new(config: &Config, memory: M, entries: usize) -> Result<Self, InvalidSetting> {
+        let latencies = Latencies::new(config)?;
+        let clock = latencies.clock;
+        let latency = config.dram.controller_latency.picoseconds(config.core.frequency);
+        if clock.span(config.dram.controller_latency).is_none() {
+            return Err(too_long("dram.controller_latency"));
+        }
+        Ok(Self {
+            now: 0,
+            controller: Controller::new(memory, clock, latency, latencies.line, entries),
+            events: Events::new(),
+            mshrs: latencies.mshrs.iter().map(|mshrs| Pool::new(*mshrs)).collect(),
+            walkers: Pool::new(config.mmu.walker.count),
+            references: References::new(),
+            walk_times: WalkTimes::default(),
+            access_cycles: Histogram::default(),
+            walk_cycles: Histogram::default(),
+            latencies,
+        })
+    }
+
+    /// Carries an entry on.
+    #[inline(always)]
+    pub(super) fn go_on(&mut self, entry: &mut Entry, slot: u16) -> Next {
+        let mut step = match entry.state {
+            State::Translate => self.translate(entry, slot),
+            State::Walk => self.want_walker(entry, slot),
+            State::Walker => self.begin_walk(entry, slot),
+            State::EndWalk => self.end_walk(entry, slot),
+            State::Data => self.data(entry, slot),
+            State::Lookup => Step::LookUp,
+            State::Register => self.registered(entry),
+            State::Ask => self.ask(entry, slot),
+            State::Memory => self.back_from_memory(entry),
+            State::Answer => Step::Answered,
+            State::Fill => self.fill(entry, slot),
+            State::Ancestor | State::OtherWalk | State::OtherFill | State::Done => {
+                Step::Stop(Next::Wait)
+            }
+        };
         loop {
-            let next = match self.ring[usize::from(slot)].state {
-                State::Ancestor => self.ancestor(slot),
-                State::Translate => self.translate(slot),
-                State::OtherWalk => self.other_walk(slot),
-                State::Walk => self.want_walker(slot),
-                State::Walker => self.begin_walk(slot),
-                State::Step => self.walk_step(slot),
-                State::Data => self.data(slot),
-                State::Lookup => self.look_up(slot),
-                State::Register => self.registered(slot),
-                State::Ask => self.ask(slot),
-                State::Memory => self.back_from_memory(slot),
-                State::Answer => self.answered(slot),
-                State::OtherFill => self.other_fill(slot),
-                State::Fill => self.filled(slot),
-                State::Done => Next::Wait,
-            };
-            if let Next::Wait = next {
-                return;
+            step = match step {
+                Step::LookUp => self.look_up(entry, slot),
+                Step::Answered => self.answered(entry, slot),
+                Step::Stop(next) => return next,
             }
         }
     }
 
-    /// Whether the entry has run ahead of time; if so it is woken when time has caught up.
-    fn is_ahead(&mut self, slot: u16) -> bool {
-        let cursor = self.ring[usize::from(slot)].cursor;
-        if cursor > self.now {
-            self.events.push(cursor, slot);
+    /// Whether the entry has run ahead of time; if so it is woken when time has caught up, to go on
+    /// with `state`.
+    #[inline]
+    fn is_ahead(&mut self, entry: &mut Entry, slot: u16, state: State) -> bool {
+        let ahead = entry.cursor > self.now;
+        if ahead {
+            entry.state = state;
+            self.events.push(self.now, entry.cursor, slot);
         }
-        cursor > self.now
+        ahead
     }
 
-    /// The caches that its current request passes: the data path's if it is a walk's.
-    fn path(&self, entry: &Entry) -> &Path {
-        let fetches = entry.is_fetch() && !entry.walking;
-        if fetches { &self.latencies.fetch } else { &self.latencies.data }
-    }
-
-    fn ancestor(&mut self, slot: u16) -> Next {
-        let older = self.ring[usize::from(slot)].step;
-        if older != NOBODY && self.ring[usize::from(older)].fill == UNKNOWN {
-            let next = std::mem::replace(&mut self.entry(older).fill_waiters, slot);
-            self.entry(slot).next_waiter = next;
-            return Next::Wait;
-        }
-        let ready = self.chain_end(slot);
-        let entry = self.entry(slot);
-        entry.cursor = ready;
-        entry.state = State::Translate;
-        Next::On
-    }
-
-    fn translate(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
+    #[inline(always)]
+    fn translate(&mut self, entry: &mut Entry, slot: u16) -> Step {
         let start = entry.cursor.max(entry.dispatched);
         let translated = start + self.latencies.translation(entry.is_fetch(), entry.tlb);
-        let entry = self.entry(slot);
         entry.step = 0;
         entry.start = start;
         entry.translated = translated;
         entry.cursor = translated;
-        entry.state = State::OtherWalk;
-        Next::On
+        if entry.translation_fill > 0 {
+            return Step::Stop(Next::OtherWalk);
+        }
+        self.want_walker(entry, slot)
     }
 
-    fn other_walk(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        if let Some(older) = self.back(entry.number, entry.translation_fill) {
-            let walked = self.ring[usize::from(older)].walked;
-            if walked == UNKNOWN {
-                let next = std::mem::replace(&mut self.entry(older).walk_waiters, slot);
-                self.entry(slot).next_waiter = next;
-                return Next::Wait;
-            }
-            let entry = self.entry(slot);
-            entry.cursor = entry.cursor.max(walked);
+    #[inline(always)]
+    fn want_walker(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        if !entry.walks {
+            return self.translation_known(entry, slot);
         }
-        self.entry(slot).state = State::Walk;
-        Next::On
+        if self.is_ahead(entry, slot, State::Walk) {
+            return Step::Stop(Next::Wait);
+        }
+        if self.walkers.take(slot) {
+            return self.begin_walk(entry, slot);
+        }
+        entry.state = State::Walker;
+        Step::Stop(Next::Wait)
     }
 
-    fn want_walker(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        if entry.walk_reads == 0 && (entry.tlb != WALKED || entry.translation_fill > 0) {
-            let entry = self.entry(slot);
-            entry.walked = entry.cursor;
-            entry.state = State::Data;
-            return self.translation_known(slot);
-        }
-        if self.is_ahead(slot) {
-            return Next::Wait;
-        }
-        self.entry(slot).state = State::Walker;
-        if self.walkers.take(slot) { Next::On } else { Next::Wait }
-    }
-
-    fn begin_walk(&mut self, slot: u16) -> Next {
-        let (now, pwc) = (self.now, self.latencies.pwc);
-        let entry = self.entry(slot);
-        let waited = now - entry.cursor.min(now);
-        entry.granted = now;
-        entry.cursor = now + pwc;
-        entry.state = State::Step;
-        self.walk_times.queued += waited;
-        Next::On
-    }
-
-    fn walk_step(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        if entry.step == entry.walk_reads {
-            return self.end_walk(slot);
-        }
-        let index = entry.references_at - self.references_from + u64::from(entry.step);
-        let Some(&reference) = self.references.get(index as usize) else {
-            return self.end_walk(slot);
-        };
-        let first = self.latencies.walk_entry;
-        let target = self.latencies.data.position(reference.served).max(first);
-        let entry = self.entry(slot);
-        entry.step += 1;
+    #[inline]
+    fn begin_walk(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        self.walk_times.queued += self.now - entry.cursor.min(self.now);
+        entry.asked = self.now;
+        entry.cursor = self.now + self.latencies.pwc;
         entry.walking = true;
-        entry.addr_now = reference.addr;
-        (entry.first, entry.position, entry.target) = (first as u8, first as u8, target as u8);
-        entry.state = State::Lookup;
-        Next::On
+        self.next_read(entry, slot)
     }
 
-    fn end_walk(&mut self, slot: u16) -> Next {
-        if self.is_ahead(slot) {
-            return Next::Wait;
+    #[inline]
+    fn next_read(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        if entry.step == entry.walk_reads {
+            return self.end_walk(entry, slot);
         }
-        let entry = self.entry(slot);
-        let busy = entry.cursor - entry.granted;
+        let reference = self.references.get(entry.references_at + u64::from(entry.step));
+        let routes = &self.latencies.routes;
+        entry.step += 1;
+        entry.addr_now = reference.addr;
+        entry.route = routes.walk.route(reference.served);
+        entry.stop = routes.get(entry.route).stops.0;
+        Step::LookUp
+    }
+
+    #[inline]
+    fn end_walk(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        if self.is_ahead(entry, slot, State::EndWalk) {
+            return Step::Stop(Next::Wait);
+        }
+        let busy = entry.cursor - entry.asked;
         entry.walking = false;
-        entry.walked = entry.cursor;
-        entry.state = State::Data;
         self.walk_times.busy += busy;
         self.walk_cycles.add(self.latencies.clock.cycles(busy), 1);
         if let Some(next) = self.walkers.give() {
-            self.events.push(self.now, next);
+            self.events.push(self.now, self.now, next);
         }
-        self.translation_known(slot)
+        self.translation_known(entry, slot)
     }
 
-    /// Others wait for the translation; a store may retire with it.
-    fn translation_known(&mut self, slot: u16) -> Next {
-        let entry = self.entry(slot);
-        let walked = entry.walked;
-        if entry.kind == OutcomeKind::Store {
-            entry.ready = walked.max(entry.slot_end());
+    /// A store may retire with its translation.
+    #[inline]
+    fn translation_known(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        entry.walked = entry.cursor;
+        let is_store = entry.kind == OutcomeKind::Store;
+        if !is_store && entry.walk_waiters == NOBODY {
+            return self.data(entry, slot);
         }
-        let waiting = std::mem::replace(&mut entry.walk_waiters, NOBODY);
-        self.wake(waiting, walked);
-        if self.ring[usize::from(slot)].kind == OutcomeKind::Store {
-            self.retire();
+        if is_store {
+            entry.ready = entry.walked.max(entry.slot_end());
         }
-        Next::On
+        entry.state = State::Data;
+        Step::Stop(Next::Translated)
     }
 
-    fn data(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        if matches!(entry.kind, OutcomeKind::Fault(_)) {
-            self.entry(slot).state = State::Fill;
-            return Next::On;
-        }
-        let target = self.path(entry).position(entry.served);
-        let entry = self.entry(slot);
+    #[inline]
+    fn data(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        let routes = &self.latencies.routes;
+        entry.route = match entry.kind {
+            OutcomeKind::Fault(_) => return self.fill(entry, slot),
+            OutcomeKind::Fetch => routes.fetch.route(entry.served),
+            _ => routes.data.route(entry.served),
+        };
+        let route = routes.get(entry.route);
         entry.addr_now = entry.addr;
-        (entry.first, entry.position, entry.target) = (0, 0, target as u8);
-        entry.state = State::Lookup;
-        Next::On
+        entry.stop = route.stops.0;
+        if !route.stops_at_once {
+            entry.issued = entry.cursor;
+        }
+        Step::LookUp
     }
 
-    fn look_up(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        let position = usize::from(entry.position);
-        let path = self.path(entry);
-        if entry.position == entry.target {
-            let latency = path.latency.get(position).copied();
-            let miss = path.miss(usize::from(entry.first));
-            let entry = self.entry(slot);
-            if !entry.walking && entry.issued == UNKNOWN {
-                entry.issued = entry.cursor;
-            }
-            entry.cursor += latency.unwrap_or(miss);
-            entry.state = if latency.is_some() { State::Answer } else { State::Ask };
-            entry.asked = entry.cursor;
-            return Next::On;
-        }
-        if path.scarce[position] {
-            let (when, cache) = (passes(entry, path), path.caches[position]);
+    #[inline(always)]
+    fn look_up(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        let route = self.latencies.routes.get(entry.route);
+        while entry.stop < route.stops.1 {
+            let stop = self.latencies.routes.stop(entry.stop);
+            let when = entry.cursor + stop.after;
             if when > self.now {
-                self.events.push(when, slot);
-                return Next::Wait;
+                entry.state = State::Lookup;
+                self.events.push(self.now, when, slot);
+                return Step::Stop(Next::Wait);
             }
-            if !self.mshrs[usize::from(cache)].take(slot) {
-                self.entry(slot).state = State::Register;
-                return Next::Wait;
+            if !self.mshrs[usize::from(stop.cache)].take(slot) {
+                entry.state = State::Register;
+                return Step::Stop(Next::Wait);
             }
+            entry.pass();
         }
-        self.entry(slot).pass();
-        Next::On
+        entry.cursor += route.latency;
+        if !entry.walking {
+            entry.asked = entry.cursor;
+        }
+        if route.to_memory { self.ask(entry, slot) } else { Step::Answered }
     }
 
-    fn registered(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        let waited = self.now.saturating_sub(passes(entry, self.path(entry)));
-        let entry = self.entry(slot);
-        entry.cursor += waited;
+    #[inline(always)]
+    fn registered(&mut self, entry: &mut Entry) -> Step {
+        let wanted = entry.cursor + self.latencies.routes.stop(entry.stop).after;
+        entry.cursor += self.now.saturating_sub(wanted);
         entry.pass();
-        entry.state = State::Lookup;
-        Next::On
+        Step::LookUp
     }
 
-    fn ask(&mut self, slot: u16) -> Next {
-        if self.is_ahead(slot) {
-            return Next::Wait;
+    #[inline]
+    fn ask(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        if !self.is_ahead(entry, slot, State::Ask) {
+            entry.state = State::Memory;
+            self.controller.read(self.now, entry.addr_now, slot);
         }
-        let addr = self.ring[usize::from(slot)].addr_now;
-        self.controller.read(self.now, addr, slot);
-        self.entry(slot).state = State::Memory;
-        Next::Wait
+        Step::Stop(Next::Wait)
     }
 
-    fn back_from_memory(&mut self, slot: u16) -> Next {
-        let now = self.now;
-        let entry = self.entry(slot);
-        entry.cursor = now;
-        entry.state = State::Answer;
-        Next::On
+    #[inline(always)]
+    fn back_from_memory(&mut self, entry: &mut Entry) -> Step {
+        entry.cursor = self.now;
+        Step::Answered
     }
 
-    fn answered(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        let held = usize::from(entry.first)..usize::from(entry.position);
-        if self.path(entry).scarce[held.clone()].contains(&true) {
-            if self.is_ahead(slot) {
-                return Next::Wait;
+    /// The current request has its line and gives its registers back.
+    #[inline(always)]
+    fn answered(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        let (first, end) = self.latencies.routes.get(entry.route).stops;
+        if first < end {
+            if self.is_ahead(entry, slot, State::Answer) {
+                return Step::Stop(Next::Wait);
             }
-            for position in held {
-                self.give_register(slot, position);
+            for stop in first..end {
+                let cache = self.latencies.routes.stop(stop).cache;
+                if let Some(next) = self.mshrs[usize::from(cache)].give() {
+                    self.events.push(self.now, self.now, next);
+                }
             }
         }
-        let entry = self.entry(slot);
+        if entry.walking {
+            return self.next_read(entry, slot);
+        }
         entry.answered = entry.cursor;
-        entry.state = if entry.walking { State::Step } else { State::OtherFill };
-        Next::On
+        if entry.line_fill > 0 {
+            return Step::Stop(Next::OtherFill);
+        }
+        self.fill(entry, slot)
     }
 
-    fn give_register(&mut self, slot: u16, position: usize) {
-        let path = self.path(&self.ring[usize::from(slot)]);
-        if path.scarce[position] {
-            let cache = usize::from(path.caches[position]);
-            if let Some(next) = self.mshrs[cache].give() {
-                self.events.push(self.now, next);
+    /// The line is there.
+    #[inline]
+    fn fill(&mut self, entry: &mut Entry, slot: u16) -> Step {
+        if entry.writes {
+            if self.is_ahead(entry, slot, State::Fill) {
+                return Step::Stop(Next::Wait);
             }
+            self.write(entry);
         }
-    }
-
-    fn other_fill(&mut self, slot: u16) -> Next {
-        let entry = &self.ring[usize::from(slot)];
-        if let Some(older) = self.back(entry.number, entry.line_fill) {
-            let Entry { fill, served, .. } = self.ring[usize::from(older)];
-            self.entry(slot).tail = stack::source(served);
-            if fill == UNKNOWN {
-                let next = std::mem::replace(&mut self.entry(older).fill_waiters, slot);
-                self.entry(slot).next_waiter = next;
-                return Next::Wait;
-            }
-            let entry = self.entry(slot);
-            entry.cursor = entry.cursor.max(fill);
-        }
-        self.entry(slot).state = State::Fill;
-        Next::On
-    }
-
-    fn filled(&mut self, slot: u16) -> Next {
-        if self.ring[usize::from(slot)].writes {
-            if self.is_ahead(slot) {
-                return Next::Wait;
-            }
-            self.write(slot);
-        }
-        let entry = &mut self.ring[usize::from(slot)];
-        let fill = entry.cursor;
-        entry.fill = fill;
+        entry.fill = entry.cursor;
         entry.state = State::Done;
-        let waiting = std::mem::replace(&mut entry.fill_waiters, NOBODY);
-        match entry.kind {
-            OutcomeKind::Load | OutcomeKind::Fault(_) => entry.ready = fill.max(entry.slot_end()),
-            _ => {}
+        if let OutcomeKind::Load | OutcomeKind::Fault(_) = entry.kind {
+            entry.ready = entry.fill.max(entry.slot_end());
         }
         if let OutcomeKind::Load | OutcomeKind::Store | OutcomeKind::Prefetch | OutcomeKind::Fetch =
             entry.kind
         {
-            self.access_cycles.add(self.latencies.clock.cycles(fill - entry.start), 1);
+            self.access_cycles.add(self.latencies.clock.cycles(entry.fill - entry.start), 1);
         }
-        self.wake(waiting, fill);
-        self.retire();
-        Next::Wait
+        Step::Stop(Next::Filled)
     }
 
     /// Sends the entry's writes to memory. A page-table entry's, where walks go through caches, stays
     /// in the one that they enter, and its line is read first.
-    fn write(&mut self, slot: u16) {
-        let cached = self.latencies.walk_entry < self.latencies.data.caches.len();
-        let entry = &self.ring[usize::from(slot)];
-        let from = (entry.references_at - self.references_from) as usize;
-        for index in from..from + usize::from(entry.references) {
-            if let Some(reference) = self.references.get(index)
-                && writes_memory(reference)
-            {
-                let whole = reference.kind == ReferenceKind::Writeback;
-                if cached && !whole {
-                    self.controller.fetch(self.now, reference.addr);
-                } else {
-                    self.controller.write(self.now, reference.addr, whole);
-                }
+    fn write(&mut self, entry: &Entry) {
+        let kept = entry.references_at..entry.references_at + u64::from(entry.references);
+        for number in kept.skip(usize::from(entry.walk_reads)) {
+            let reference = self.references.get(number);
+            let whole = reference.kind == ReferenceKind::Writeback;
+            if self.latencies.walks_are_cached && !whole {
+                self.controller.fetch(self.now, reference.addr);
+            } else {
+                self.controller.write(self.now, reference.addr, whole);
             }
         }
     }
-
-    /// Wakes everyone on a list, who waited for something that is there at `time`. The list is in the
-    /// reverse of the order in which they came. What they waited for may have left the window when they
-    /// go on, so they are told now.
-    fn wake(&mut self, newest: u16, time: u64) {
-        let (mut slot, mut oldest) = (newest, NOBODY);
-        while slot != NOBODY {
-            let next = std::mem::replace(&mut self.entry(slot).next_waiter, oldest);
-            (oldest, slot) = (slot, next);
-        }
-        while oldest != NOBODY {
-            let (when, next) = match self.ring[usize::from(oldest)].state {
-                State::Ancestor => (self.chain_end(oldest), State::Translate),
-                state => (self.ring[usize::from(oldest)].cursor.max(time), state),
-            };
-            let entry = self.entry(oldest);
-            entry.cursor = when;
-            entry.state = next;
-            let waiter = std::mem::replace(&mut entry.next_waiter, NOBODY);
-            self.events.push(when.max(self.now), oldest);
-            oldest = waiter;
-        }
-    }
-}
-
-/// When a request has missed in the cache at its position.
-fn passes(entry: &Entry, path: &Path) -> u64 {
-    let latency =
-        if entry.position == entry.first { 0 } else { path.latency[usize::from(entry.position)] };
-    entry.cursor + latency
 }
 
 impl Entry {
-    /// Moves on to the next cache of the path.
+    /// Has the register of the stop that it is at.
+    #[inline]
     fn pass(&mut self) {
         if !self.walking && self.issued == UNKNOWN {
             self.issued = self.cursor;
         }
-        self.position += 1;
+        self.stop += 1;
     }
 }

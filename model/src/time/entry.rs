@@ -6,6 +6,9 @@ use crate::outcome::OutcomeKind;
 /// A time that is not known yet.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 
+/// Entries of a window at most.
+pub(super) const ENTRIES: usize = 1 << 13;
+
 /// The end of a list of waiting entries.
 pub(super) const NOBODY: u16 = u16::MAX;
 
@@ -18,17 +21,17 @@ pub(super) enum State {
     Translate,
     /// Waits for another outcome's walk.
     OtherWalk,
-    /// Wants a walker, if it has to walk.
+    /// Wants a walker.
     Walk,
     /// Has been given a walker.
     Walker,
-    /// Begins the next read of its walk.
-    Step,
+    /// Has the answer to the last read of its walk.
+    EndWalk,
     /// Begins to look for its data.
     Data,
-    /// Looks for a line in the cache at its position in the path.
+    /// Looks for a line, and wants the miss register of the next stop on its route.
     Lookup,
-    /// Has been given a miss register of the cache at its position.
+    /// Has been given that register.
     Register,
     /// Goes to memory.
     Ask,
@@ -60,11 +63,9 @@ pub(super) struct Entry {
     pub(super) translated: u64,
     /// When its translation was known.
     pub(super) walked: u64,
-    /// When it got a walker.
-    pub(super) granted: u64,
     /// When it got its first miss register, or needed none.
     pub(super) issued: u64,
-    /// When it went to memory.
+    /// When it went to memory; while it walks, when it got its walker.
     pub(super) asked: u64,
     /// When its own request was answered; later than `asked` only where memory answered.
     pub(super) answered: u64,
@@ -76,10 +77,10 @@ pub(super) struct Entry {
     pub(super) retired: u64,
     /// How far it has got on its own; it need not be simulated before then.
     pub(super) cursor: u64,
+    /// The line that it wants.
+    pub(super) addr: PhysAddr,
     /// The line that its current request is for.
     pub(super) addr_now: PhysAddr,
-    /// The line that it wants itself.
-    pub(super) addr: PhysAddr,
     /// Where its references begin in the window's list.
     pub(super) references_at: u64,
     /// Instructions since the previous outcome.
@@ -98,21 +99,20 @@ pub(super) struct Entry {
     pub(super) walk_waiters: u16,
     /// Who waits for its line.
     pub(super) fill_waiters: u16,
+    /// The route of its current request, and the next stop on it.
+    pub(super) route: u16,
+    pub(super) stop: u16,
     pub(super) kind: OutcomeKind,
     pub(super) state: State,
     pub(super) tlb: u8,
     pub(super) served: u8,
     pub(super) chain: u8,
+    /// Whether it needs a walker.
+    pub(super) walks: bool,
     /// Whether its current request is the walk's.
     pub(super) walking: bool,
     /// Whether it writes to memory when its line is there.
     pub(super) writes: bool,
-    /// Where the current request entered its path.
-    pub(super) first: u8,
-    /// Where it is.
-    pub(super) position: u8,
-    /// Where the line is.
-    pub(super) target: u8,
     /// The component that is charged if it entered the window late.
     pub(super) late: u8,
     /// The component of the outcome whose fill it waited for.
@@ -137,10 +137,5 @@ impl Entry {
     /// When its instruction would retire if it took no time: a slot after it entered.
     pub(super) fn slot_end(&self) -> u64 {
         self.dispatched + u64::from(self.instructions > 0)
-    }
-
-    /// Whether nothing about it can change any more.
-    pub(super) fn is_over(&self) -> bool {
-        self.state == State::Done && self.retired != UNKNOWN && self.fill != UNKNOWN
     }
 }

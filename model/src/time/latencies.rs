@@ -8,6 +8,8 @@ use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
 use crate::units::Span;
 
 use super::clock::Clock;
+use super::route::Routes;
+use super::stack::{self, Ends};
 
 /// The error of a latency that no machine has.
 pub(super) fn too_long(what: impl Into<String>) -> InvalidSetting {
@@ -57,15 +59,15 @@ pub(super) struct Costs {
 #[derive(Debug)]
 pub(super) struct Latencies {
     pub(super) clock: Clock,
-    pub(super) data: Path,
-    pub(super) fetch: Path,
-    /// Where page-table reads enter the data path.
-    pub(super) walk_entry: usize,
+    pub(super) routes: Routes,
+    /// The components of the first and last cache: data, then instruction.
+    pub(super) ends: [Ends; 2],
+    /// Whether page-table reads go through a cache.
+    pub(super) walks_are_cached: bool,
     /// What the paging-structure caches add to a walk.
     pub(super) pwc: u64,
     /// What translation adds, by [`crate::outcome::Outcome::tlb`]: data, then instruction.
-    tlb: [Vec<u64>; 2],
-    walked: [u64; 2],
+    translation: [Box<[u64; 256]>; 2],
     /// Load-to-use latency of a hit in the first-level TLB and cache: data, then instruction.
     pub(super) first_hit: [u64; 2],
     pub(super) mispredict: u64,
@@ -106,8 +108,10 @@ impl Latencies {
             let latency = cache.latency.unwrap_or(Span::Cycles(0));
             pwc = pwc.max(span(&format!("mmu.pwc.{}.latency", cache.level), latency)?);
         }
-        let (data_tlb, data_walked) = translation(&config.mmu, Stream::Data, &clock)?;
-        let (fetch_tlb, fetch_walked) = translation(&config.mmu, Stream::Instruction, &clock)?;
+        let translation = [
+            translation(&config.mmu, Stream::Data, &clock)?,
+            translation(&config.mmu, Stream::Instruction, &clock)?,
+        ];
         let first = |path: &Path, stream| -> Result<u64, InvalidSetting> {
             let cache = path.latency.first().copied().unwrap_or(clock.width());
             let tlb =
@@ -116,30 +120,25 @@ impl Latencies {
         };
         let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
         Ok(Self {
-            walk_entry,
+            routes: Routes::new(&data, &fetch, walk_entry),
+            ends: [stack::ends(&data.caches), stack::ends(&fetch.caches)],
+            walks_are_cached: walk_entry < data.caches.len(),
             pwc,
-            tlb: [data_tlb, fetch_tlb],
-            walked: [data_walked, fetch_walked],
+            translation,
             first_hit,
             mispredict: span("core.mispredict_penalty", config.core.mispredict_penalty)?,
             costs: costs(&config.os.cost, span)?,
             line: data.caches.last().map_or(0, |index| config.cache[usize::from(*index)].line.0),
             mshrs: config.cache.iter().map(|cache| cache.mshrs).collect(),
             clock,
-            data,
-            fetch,
         })
     }
 
     /// What looking up the TLBs takes until the one that had the translation answers, or until all
     /// have missed.
+    #[inline]
     pub(super) fn translation(&self, fetch: bool, tlb: u8) -> u64 {
-        let stream = usize::from(fetch);
-        match tlb {
-            UNTRANSLATED => 0,
-            WALKED => self.walked[stream],
-            tlb => self.tlb[stream].get(usize::from(tlb)).copied().unwrap_or(0),
-        }
+        self.translation[usize::from(fetch)][usize::from(tlb)]
     }
 }
 
@@ -204,12 +203,12 @@ fn level_latency(
     Ok(longest)
 }
 
-/// The time until each TLB's answer, and until all of the stream's have missed.
+/// The time until the answer, by [`crate::outcome::Outcome::tlb`].
 fn translation(
     mmu: &Mmu,
     stream: Stream,
     clock: &Clock,
-) -> Result<(Vec<u64>, u64), InvalidSetting> {
+) -> Result<Box<[u64; 256]>, InvalidSetting> {
     let missed = |levels: std::ops::Range<u16>| -> Result<u64, InvalidSetting> {
         let mut sum = 0;
         for level in levels {
@@ -217,12 +216,14 @@ fn translation(
         }
         Ok(sum)
     };
-    let mut answers = Vec::with_capacity(mmu.tlb.len());
-    for tlb in &mmu.tlb {
-        answers.push(missed(1..u16::from(tlb.level))? + latency(tlb, clock)?);
+    let mut answers = Box::new([0; 256]);
+    for (tlb, answer) in mmu.tlb.iter().zip(answers.iter_mut()) {
+        *answer = missed(1..u16::from(tlb.level))? + latency(tlb, clock)?;
     }
     let last = mmu.tlb.iter().map(|tlb| u16::from(tlb.level)).max().unwrap_or(0);
-    Ok((answers, missed(1..last + 1)?))
+    answers[usize::from(UNTRANSLATED)] = 0;
+    answers[usize::from(WALKED)] = missed(1..last + 1)?;
+    Ok(answers)
 }
 
 fn costs(

@@ -6,13 +6,16 @@
 //!                └──► kernel ──► storage
 //! ```
 //! [`Timing`] takes the function half's outcomes in order and lets them flow through a window of
-//! instructions in flight (`window`), each along its own way from address to data (`access`), through
-//! units of which there are only so many (`pool`), to memory, which answers late ([`dram`]). Faults
+//! instructions in flight (`window`, `dispatch`), each along its own way from address to data (`access`,
+//! `route`) and waiting for others where their ways meet (`others`), through units of which there are
+//! only so many (`pool`), to memory, which answers late (`controller`, [`dram`]). Faults
 //! drain the window and hand the CPU to the kernel (`kernel`), which may wait for the swap device
 //! ([`storage`]). Every slot of the CPU is charged to one component (`stack`).
 
 mod access;
 mod clock;
+mod controller;
+mod dispatch;
 pub mod dram;
 mod entry;
 mod events;
@@ -20,8 +23,11 @@ mod kernel;
 mod latencies;
 #[cfg(test)]
 mod marks;
+mod others;
 mod pool;
 mod ports;
+mod references;
+mod route;
 pub mod sampled;
 pub mod settings;
 mod simulation;
@@ -159,7 +165,7 @@ impl Timing {
         self.simulation.report_times(&stack, instructions, &mut out);
         self.simulation.report_window(&mut out);
         self.simulation.report_stack(&stack, &mut out);
-        self.simulation.window.controller.memory.report(&mut out);
+        self.simulation.window.units.controller.memory.report(&mut out);
         out.append(self.report_device());
         out
     }
@@ -185,12 +191,11 @@ impl Timing {
 }
 
 impl ports::Memory for Dram {
-    type Id = dram::RequestId;
-    fn submit(&mut self, arrival: u64, addr: crate::address::PhysAddr, write: bool) -> Self::Id {
-        Dram::submit(self, arrival, addr, write)
+    fn submit(&mut self, arrival: u64, addr: crate::address::PhysAddr, write: bool) -> u64 {
+        Dram::submit(self, arrival, addr, write).0
     }
-    fn advance(&mut self, until: u64) -> Option<(Self::Id, u64)> {
-        Dram::advance(self, until)
+    fn advance(&mut self, until: u64) -> Option<(u64, u64)> {
+        Dram::advance(self, until).map(|(id, finish)| (id.0, finish))
     }
 }
 

@@ -332,7 +332,7 @@ impl SampledTiming {
 
     /// Slots a cycle.
     pub fn width(&self) -> u64 {
-        self.timing.simulation.window.latencies.clock.width()
+        self.timing.simulation.window.units.latencies.clock.width()
     }
 
     /// Declares the statistics: the kernel's and the swap device's as they are, the others as estimated
@@ -359,7 +359,7 @@ impl SampledTiming {
         let (mut window, mut memory) = (Statistics::default(), Statistics::default());
         let simulation = &self.timing.simulation;
         simulation.report_window(&mut window);
-        simulation.window.controller.memory.report(&mut memory);
+        simulation.window.units.controller.memory.report(&mut memory);
         simulation.report_times(&stack, all, out);
         out.append(estimated(window));
         simulation.report_stack(&stack, out);

@@ -25,13 +25,24 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             return Err(InvalidSetting::new("core.count", "above 1 is not modelled yet"));
         }
         let window = Window::new(config, memory)?;
-        let kernel = Kernel::new(backing, window.latencies.clock, window.latencies.costs);
+        let kernel =
+            Kernel::new(backing, window.units.latencies.clock, window.units.latencies.costs);
         Ok(Self { window, kernel, put_off: None, config: config.clone() })
     }
 
     /// Takes in outcomes until a mark has retired, which is returned, or there are no more. To be called
     /// until there is none.
     pub(super) fn process<'a>(
+        &mut self,
+        outcomes: &mut impl Iterator<Item = (&'a Outcome, &'a [Reference], &'a [Work])>,
+    ) -> Option<Lap> {
+        let lap = self.take_in(outcomes);
+        // Those of what has entered belong to what lies before the mark.
+        self.window.count_hits();
+        lap
+    }
+
+    fn take_in<'a>(
         &mut self,
         outcomes: &mut impl Iterator<Item = (&'a Outcome, &'a [Reference], &'a [Work])>,
     ) -> Option<Lap> {
@@ -78,7 +89,7 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
 
     /// Declares the time of `instructions` that took what `stack` holds.
     pub(super) fn report_times(&self, stack: &Stack, instructions: u64, out: &mut Statistics) {
-        let clock = self.window.latencies.clock;
+        let clock = self.window.units.latencies.clock;
         let slots = stack.total();
         out.count(
             "run.cycles",
@@ -103,37 +114,37 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
 
     /// Declares every component's cycles.
     pub(super) fn report_stack(&self, stack: &Stack, out: &mut Statistics) {
-        stack.report(self.window.latencies.clock.width(), &self.config, out);
+        stack.report(self.window.units.latencies.clock.width(), &self.config, out);
     }
 
     /// Declares what the window counts.
     pub(super) fn report_window(&self, out: &mut Statistics) {
-        let clock = self.window.latencies.clock;
+        let clock = self.window.units.latencies.clock;
         out.ratio(
             "run.amat_cycles",
             "cycles",
             "Mean time of an access from the start of its translation to its data",
-            self.window.access_cycles.ratio(),
+            self.window.units.access_cycles.ratio(),
         );
         out.count(
             "walker.cycles",
             "cycles",
             "Cycles that page walkers worked, added up over the walkers",
-            clock.cycles(self.window.walk_times.busy),
+            clock.cycles(self.window.units.walk_times.busy),
         );
         out.count(
             "walker.queue_cycles",
             "cycles",
             "Cycles that walks waited for a walker, added up over the walks",
-            clock.cycles(self.window.walk_times.queued),
+            clock.cycles(self.window.units.walk_times.queued),
         );
     }
 
     /// Every distribution by name.
     pub(super) fn histograms(&self) -> [(&'static str, &Histogram); 3] {
         [
-            ("access_cycles", &self.window.access_cycles),
-            ("walk_cycles", &self.window.walk_cycles),
+            ("access_cycles", &self.window.units.access_cycles),
+            ("walk_cycles", &self.window.units.walk_cycles),
             ("fault_ns", &self.kernel.fault_ns),
         ]
     }
@@ -141,8 +152,8 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
     /// Takes every distribution as it is, in the order of [`Self::histograms`]; they start again.
     pub(super) fn take_histograms(&mut self) -> [Histogram; 3] {
         let all = [
-            &mut self.window.access_cycles,
-            &mut self.window.walk_cycles,
+            &mut self.window.units.access_cycles,
+            &mut self.window.units.walk_cycles,
             &mut self.kernel.fault_ns,
         ];
         all.map(std::mem::take)

@@ -15,7 +15,6 @@ use crate::outcome::{MEMORY, OutcomeKind};
 use crate::statistics::Statistics;
 
 use super::entry::Entry;
-use super::latencies::Path;
 
 /// Instructions at full width, and rounding.
 pub(super) const BASE: u8 = 0;
@@ -70,6 +69,19 @@ pub(super) fn source(served: u8) -> u8 {
     if served == MEMORY { DRAM } else { cache(served) }
 }
 
+/// The components of the first and the last cache of a path; the base where there is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) first: u8,
+    last: u8,
+}
+
+/// The ends of the path through `caches`.
+pub(super) fn ends(caches: &[u8]) -> Ends {
+    let component = |end: Option<&u8>| end.map_or(BASE, |index| cache(*index));
+    Ends { first: component(caches.first()), last: component(caches.last()) }
+}
+
 /// Slots by component.
 #[derive(Debug, Clone)]
 pub(super) struct Stack {
@@ -83,6 +95,7 @@ impl Stack {
     }
 
     /// Charges `slots` to `component`; to the base if there is no such component.
+    #[inline]
     pub(super) fn charge(&mut self, component: u8, slots: u64) {
         let index = usize::from(component);
         let index = if index < self.slots.len() { index } else { usize::from(BASE) };
@@ -90,27 +103,31 @@ impl Stack {
     }
 
     /// Charges a stall of `slots` backwards along what `entry` went through.
-    pub(super) fn charge_stall(&mut self, entry: &Entry, path: &Path, slots: u64) {
+    #[inline]
+    pub(super) fn charge_stall(&mut self, entry: &Entry, ends: Ends, slots: u64) {
         let mut left = slots;
         let mut take = |component, from: u64, to: u64| {
             let slots = left.min(to.saturating_sub(from));
             left -= slots;
             self.charge(component, slots);
+            left == 0
         };
-        let last = |position: usize| path.caches.get(position).map_or(BASE, |index| cache(*index));
         if matches!(entry.kind, OutcomeKind::Load | OutcomeKind::Fetch) {
-            take(entry.tail, entry.answered, entry.fill);
-            take(DRAM, entry.asked, entry.answered);
-            let looked = match entry.served {
-                MEMORY => last(path.caches.len().wrapping_sub(1)),
-                served => cache(served),
-            };
-            take(looked, entry.issued, entry.asked);
-            take(last(0), entry.walked, entry.issued);
+            let looked = if entry.served == MEMORY { ends.last } else { cache(entry.served) };
+            let used_up = take(entry.tail, entry.answered, entry.fill)
+                || take(DRAM, entry.asked, entry.answered)
+                || take(looked, entry.issued, entry.asked)
+                || take(ends.first, entry.walked, entry.issued);
+            if used_up {
+                return;
+            }
         }
-        if !matches!(entry.kind, OutcomeKind::Prefetch) {
-            take(WALK, entry.translated, entry.walked);
-            take(TLB, entry.start, entry.translated);
+        let translates = !matches!(entry.kind, OutcomeKind::Prefetch);
+        if translates
+            && (take(WALK, entry.translated, entry.walked)
+                || take(TLB, entry.start, entry.translated))
+        {
+            return;
         }
         let rest = left;
         self.charge(entry.late, rest);

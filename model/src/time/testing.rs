@@ -30,7 +30,6 @@ impl FixedLatency {
 }
 
 impl Memory for FixedLatency {
-    type Id = u64;
     fn submit(&mut self, arrival: u64, addr: PhysAddr, write: bool) -> u64 {
         assert!(arrival >= self.reached, "{arrival} is before {}", self.reached);
         self.requests += 1;

@@ -143,8 +143,8 @@ pub(super) fn run_in_batches(config: &Config, batches: &[Outcomes]) -> Times {
     let result = Times {
         slots,
         laps,
-        writes: simulation.window.controller.memory.writes.len(),
-        reads: simulation.window.controller.memory.reads(),
+        writes: simulation.window.units.controller.memory.writes.len(),
+        reads: simulation.window.units.controller.memory.reads(),
         statistics: statistics.clone(),
     };
     let sum: u64 = components.iter().map(|entry| result.get(&entry.name)).sum();
