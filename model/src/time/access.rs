@@ -59,16 +59,6 @@ pub(super) enum Next {
     Filled,
 }
 
-/// How an entry goes on.
-enum Step {
-    /// It looks for the line of its current request.
-    LookUp,
-    /// It has found that.
-    Answered,
-    /// For now not.
-    Stop(Next),
-}
-
 impl<M: Memory> Units<M> {
     /// All free, over `memory`, for a window of so many entries.
     pub(super) fn new(config: &Config, memory: M, entries: usize) -> Result<Self, InvalidSetting> {
@@ -95,29 +85,44 @@ impl<M: Memory> Units<M> {
     /// Carries an entry on.
     #[inline(always)]
     pub(super) fn go_on(&mut self, entry: &mut Entry, slot: u16) -> Next {
-        let mut step = match entry.state {
-            State::Translate => self.translate(entry, slot),
-            State::Walk => self.want_walker(entry, slot),
-            State::Walker => self.begin_walk(entry, slot),
-            State::EndWalk => self.end_walk(entry, slot),
-            State::Data => self.data(entry, slot),
-            State::Lookup => Step::LookUp,
-            State::Register => self.registered(entry),
-            State::Ask => self.ask(entry, slot),
-            State::Memory => self.back_from_memory(entry),
-            State::Answer => Step::Answered,
-            State::Fill => self.fill(entry, slot),
+        let answered = match entry.state {
+            State::Translate | State::Walk | State::Walker => match self.translate(entry, slot) {
+                Some(next) => return next,
+                None => false,
+            },
+            State::EndWalk => match self.end_walk(entry, slot) {
+                Some(next) => return next,
+                None => false,
+            },
+            State::Data => match self.data(entry, slot) {
+                Some(next) => return next,
+                None => false,
+            },
+            State::Lookup => false,
+            State::Register => {
+                let wanted = entry.cursor + self.latencies.routes.stop(entry.stop).after;
+                entry.cursor += self.now.saturating_sub(wanted);
+                entry.pass();
+                false
+            }
+            State::Memory => {
+                entry.cursor = self.now;
+                true
+            }
+            State::Answer => true,
+            State::Ask => {
+                self.ask(entry, slot);
+                return Next::Wait;
+            }
+            State::Fill => return self.fill(entry, slot),
             State::Ancestor | State::OtherWalk | State::OtherFill | State::Done => {
-                Step::Stop(Next::Wait)
+                return Next::Wait;
             }
         };
-        loop {
-            step = match step {
-                Step::LookUp => self.look_up(entry, slot),
-                Step::Answered => self.answered(entry, slot),
-                Step::Stop(next) => return next,
-            }
+        if !answered && !self.look_up(entry, slot) {
+            return Next::Wait;
         }
+        self.answered(entry, slot)
     }
 
     /// Whether the entry has run ahead of time; if so it is woken when time has caught up, to go on
@@ -132,62 +137,55 @@ impl<M: Memory> Units<M> {
         ahead
     }
 
+    /// Finds out the translation as far as that goes; `None` if the entry then looks for a line.
     #[inline(always)]
-    fn translate(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        let start = entry.cursor.max(entry.dispatched);
-        let translated = start + self.latencies.translation(entry.is_fetch(), entry.tlb);
-        entry.step = 0;
-        entry.start = start;
-        entry.translated = translated;
-        entry.cursor = translated;
-        if entry.translation_fill > 0 {
-            return Step::Stop(Next::OtherWalk);
+    fn translate(&mut self, entry: &mut Entry, slot: u16) -> Option<Next> {
+        if entry.state == State::Translate {
+            entry.start = entry.cursor.max(entry.dispatched);
+            entry.cursor = entry.start + self.latencies.translation(entry.is_fetch(), entry.tlb);
+            entry.translated = entry.cursor;
+            entry.step = 0;
+            if entry.translation_fill > 0 {
+                return Some(Next::OtherWalk);
+            }
         }
-        self.want_walker(entry, slot)
-    }
-
-    #[inline(always)]
-    fn want_walker(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        if !entry.walks {
-            return self.translation_known(entry, slot);
+        if entry.state != State::Walker {
+            if !entry.walks {
+                return self.translation_known(entry, slot);
+            }
+            if self.is_ahead(entry, slot, State::Walk) {
+                return Some(Next::Wait);
+            }
+            if !self.walkers.take(slot) {
+                entry.state = State::Walker;
+                return Some(Next::Wait);
+            }
         }
-        if self.is_ahead(entry, slot, State::Walk) {
-            return Step::Stop(Next::Wait);
-        }
-        if self.walkers.take(slot) {
-            return self.begin_walk(entry, slot);
-        }
-        entry.state = State::Walker;
-        Step::Stop(Next::Wait)
-    }
-
-    #[inline]
-    fn begin_walk(&mut self, entry: &mut Entry, slot: u16) -> Step {
         self.walk_times.queued += self.now - entry.cursor.min(self.now);
         entry.asked = self.now;
         entry.cursor = self.now + self.latencies.pwc;
         entry.walking = true;
-        self.next_read(entry, slot)
-    }
-
-    #[inline]
-    fn next_read(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        if entry.step == entry.walk_reads {
+        if entry.walk_reads == 0 {
             return self.end_walk(entry, slot);
         }
+        self.next_read(entry);
+        None
+    }
+
+    #[inline(always)]
+    fn next_read(&mut self, entry: &mut Entry) {
         let reference = self.references.get(entry.references_at + u64::from(entry.step));
-        let routes = &self.latencies.routes;
         entry.step += 1;
         entry.addr_now = reference.addr;
-        entry.route = routes.walk.route(reference.served);
-        entry.stop = routes.get(entry.route).stops.0;
-        Step::LookUp
+        entry.request =
+            *self.latencies.routes.get(self.latencies.routes.walk.route(reference.served));
+        entry.stop = entry.request.stops.0;
     }
 
     #[inline]
-    fn end_walk(&mut self, entry: &mut Entry, slot: u16) -> Step {
+    fn end_walk(&mut self, entry: &mut Entry, slot: u16) -> Option<Next> {
         if self.is_ahead(entry, slot, State::EndWalk) {
-            return Step::Stop(Next::Wait);
+            return Some(Next::Wait);
         }
         let busy = entry.cursor - entry.asked;
         entry.walking = false;
@@ -200,115 +198,120 @@ impl<M: Memory> Units<M> {
     }
 
     /// A store may retire with its translation.
-    #[inline]
-    fn translation_known(&mut self, entry: &mut Entry, slot: u16) -> Step {
+    #[inline(always)]
+    fn translation_known(&mut self, entry: &mut Entry, slot: u16) -> Option<Next> {
         entry.walked = entry.cursor;
         let is_store = entry.kind == OutcomeKind::Store;
-        if !is_store && entry.walk_waiters == NOBODY {
-            return self.data(entry, slot);
-        }
         if is_store {
             entry.ready = entry.walked.max(entry.slot_end());
         }
-        entry.state = State::Data;
-        Step::Stop(Next::Translated)
-    }
-
-    #[inline]
-    fn data(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        let routes = &self.latencies.routes;
-        entry.route = match entry.kind {
-            OutcomeKind::Fault(_) => return self.fill(entry, slot),
-            OutcomeKind::Fetch => routes.fetch.route(entry.served),
-            _ => routes.data.route(entry.served),
-        };
-        let route = routes.get(entry.route);
-        entry.addr_now = entry.addr;
-        entry.stop = route.stops.0;
-        if !route.stops_at_once {
-            entry.issued = entry.cursor;
+        if is_store || entry.walk_waiters != NOBODY {
+            entry.state = State::Data;
+            return Some(Next::Translated);
         }
-        Step::LookUp
+        self.data(entry, slot)
     }
 
     #[inline(always)]
-    fn look_up(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        let route = self.latencies.routes.get(entry.route);
-        while entry.stop < route.stops.1 {
+    fn data(&mut self, entry: &mut Entry, slot: u16) -> Option<Next> {
+        let routes = &self.latencies.routes;
+        let route = match entry.kind {
+            OutcomeKind::Fault(_) => return Some(self.fill(entry, slot)),
+            OutcomeKind::Fetch => routes.fetch.route(entry.served),
+            _ => routes.data.route(entry.served),
+        };
+        entry.request = *routes.get(route);
+        entry.addr_now = entry.addr;
+        entry.stop = entry.request.stops.0;
+        if !entry.request.stops_at_once {
+            entry.issued = entry.cursor;
+        }
+        None
+    }
+
+    /// Looks for the line of the current request; whether that is there.
+    #[inline(always)]
+    fn look_up(&mut self, entry: &mut Entry, slot: u16) -> bool {
+        while entry.stop < entry.request.stops.1 {
             let stop = self.latencies.routes.stop(entry.stop);
             let when = entry.cursor + stop.after;
             if when > self.now {
                 entry.state = State::Lookup;
                 self.events.push(self.now, when, slot);
-                return Step::Stop(Next::Wait);
+                return false;
             }
             if !self.mshrs[usize::from(stop.cache)].take(slot) {
                 entry.state = State::Register;
-                return Step::Stop(Next::Wait);
+                return false;
             }
             entry.pass();
         }
-        entry.cursor += route.latency;
+        entry.cursor += entry.request.latency;
         if !entry.walking {
             entry.asked = entry.cursor;
         }
-        if route.to_memory { self.ask(entry, slot) } else { Step::Answered }
-    }
-
-    #[inline(always)]
-    fn registered(&mut self, entry: &mut Entry) -> Step {
-        let wanted = entry.cursor + self.latencies.routes.stop(entry.stop).after;
-        entry.cursor += self.now.saturating_sub(wanted);
-        entry.pass();
-        Step::LookUp
+        if entry.request.to_memory {
+            self.ask(entry, slot);
+        }
+        !entry.request.to_memory
     }
 
     #[inline]
-    fn ask(&mut self, entry: &mut Entry, slot: u16) -> Step {
+    fn ask(&mut self, entry: &mut Entry, slot: u16) {
         if !self.is_ahead(entry, slot, State::Ask) {
             entry.state = State::Memory;
             self.controller.read(self.now, entry.addr_now, slot);
         }
-        Step::Stop(Next::Wait)
     }
 
+    /// The current request has its line; so have those that follow, until one has not.
     #[inline(always)]
-    fn back_from_memory(&mut self, entry: &mut Entry) -> Step {
-        entry.cursor = self.now;
-        Step::Answered
-    }
-
-    /// The current request has its line and gives its registers back.
-    #[inline(always)]
-    fn answered(&mut self, entry: &mut Entry, slot: u16) -> Step {
-        let (first, end) = self.latencies.routes.get(entry.route).stops;
-        if first < end {
-            if self.is_ahead(entry, slot, State::Answer) {
-                return Step::Stop(Next::Wait);
+    fn answered(&mut self, entry: &mut Entry, slot: u16) -> Next {
+        loop {
+            if !self.give_registers(entry, slot) {
+                return Next::Wait;
             }
-            for stop in first..end {
-                let cache = self.latencies.routes.stop(stop).cache;
-                if let Some(next) = self.mshrs[usize::from(cache)].give() {
-                    self.events.push(self.now, self.now, next);
-                }
+            if !entry.walking {
+                break;
             }
-        }
-        if entry.walking {
-            return self.next_read(entry, slot);
+            if entry.step < entry.walk_reads {
+                self.next_read(entry);
+            } else if let Some(next) = self.end_walk(entry, slot) {
+                return next;
+            }
+            if !self.look_up(entry, slot) {
+                return Next::Wait;
+            }
         }
         entry.answered = entry.cursor;
-        if entry.line_fill > 0 {
-            return Step::Stop(Next::OtherFill);
+        if entry.line_fill > 0 { Next::OtherFill } else { self.fill(entry, slot) }
+    }
+
+    /// Gives the current request's registers back; `false` if it is not time yet.
+    #[inline(always)]
+    fn give_registers(&mut self, entry: &mut Entry, slot: u16) -> bool {
+        let (first, end) = entry.request.stops;
+        if first == end {
+            return true;
         }
-        self.fill(entry, slot)
+        if self.is_ahead(entry, slot, State::Answer) {
+            return false;
+        }
+        for stop in first..end {
+            let cache = self.latencies.routes.stop(stop).cache;
+            if let Some(next) = self.mshrs[usize::from(cache)].give() {
+                self.events.push(self.now, self.now, next);
+            }
+        }
+        true
     }
 
     /// The line is there.
     #[inline]
-    fn fill(&mut self, entry: &mut Entry, slot: u16) -> Step {
+    fn fill(&mut self, entry: &mut Entry, slot: u16) -> Next {
         if entry.writes {
             if self.is_ahead(entry, slot, State::Fill) {
-                return Step::Stop(Next::Wait);
+                return Next::Wait;
             }
             self.write(entry);
         }
@@ -322,7 +325,7 @@ impl<M: Memory> Units<M> {
         {
             self.access_cycles.add(self.latencies.clock.cycles(entry.fill - entry.start), 1);
         }
-        Step::Stop(Next::Filled)
+        Next::Filled
     }
 
     /// Sends the entry's writes to memory. A page-table entry's, where walks go through caches, stays

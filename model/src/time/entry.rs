@@ -3,6 +3,8 @@
 use crate::address::PhysAddr;
 use crate::outcome::OutcomeKind;
 
+use super::route::Route;
+
 /// A time that is not known yet.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 
@@ -81,6 +83,8 @@ pub(super) struct Entry {
     pub(super) addr: PhysAddr,
     /// The line that its current request is for.
     pub(super) addr_now: PhysAddr,
+    /// The way of its current request.
+    pub(super) request: Route,
     /// Where its references begin in the window's list.
     pub(super) references_at: u64,
     /// Instructions since the previous outcome.
@@ -99,8 +103,7 @@ pub(super) struct Entry {
     pub(super) walk_waiters: u16,
     /// Who waits for its line.
     pub(super) fill_waiters: u16,
-    /// The route of its current request, and the next stop on it.
-    pub(super) route: u16,
+    /// The next stop of its current request.
     pub(super) stop: u16,
     pub(super) kind: OutcomeKind,
     pub(super) state: State,

@@ -17,7 +17,7 @@ pub(super) struct Stop {
 }
 
 /// The way of a request from where it enters a path to where the line is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Route {
     /// Its stops in the list of all: the first, and the one after the last.
     pub(super) stops: (u16, u16),
