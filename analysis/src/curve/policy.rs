@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use model::os::reclaim::{Policy, Reclaim, ReclaimPolicy, Touch};
+use model::os::reclaim::{Page, Policy, Reclaim, ReclaimPolicy, Touch};
 use tracegen::batch::Batch;
 use tracegen::record::{AccessKind, ProcessId};
 
@@ -76,14 +76,14 @@ struct Memory {
 struct Use {
     slot: u32,
     group: usize,
-    number: u64,
+    page: Page,
     touch: Touch,
 }
 
 impl Memory {
     fn new(setting: &ReclaimPolicy) -> Self {
         Self {
-            policy: Policy::new(setting),
+            policy: Policy::new(setting, usize::MAX),
             frames: Vec::new(),
             pages: Vec::new(),
             capacity: usize::MAX,
@@ -106,6 +106,7 @@ impl Memory {
         if slot >= self.frames.len() {
             self.frames.resize(slot + 1, ABSENT);
         }
+        self.policy.admit(used.page);
         let victim = if self.pages.len() < self.capacity { None } else { self.policy.evict() };
         let frame = match victim {
             Some(victim) => {
@@ -119,7 +120,7 @@ impl Memory {
             }
         };
         self.frames[slot] = frame;
-        self.policy.insert(frame, used.number);
+        self.policy.insert(frame, used.page);
         self.policy.touch(frame, Touch { retry: true, ..used.touch });
     }
 }
@@ -138,10 +139,11 @@ impl Ladder {
             memory.take(used);
         }
         self.endless.take(used);
-        // Of a policy that knew its memory's size, this would not be a copy; they know nothing of it.
+        // Before memory is full, its size makes no difference to a policy.
         while capacities.get(self.full.len()) == Some(&self.endless.pages.len()) {
             let mut memory = self.endless.clone();
             memory.capacity = memory.pages.len();
+            memory.policy.resize(memory.capacity);
             self.full.push(memory);
         }
     }
@@ -262,7 +264,8 @@ impl MiniSimulation {
             }
         };
         if let Some((slot, group)) = sampled {
-            let used = Use { slot, group, number, touch };
+            let page = Page::new(process, number);
+            let used = Use { slot, group, page, touch };
             self.ladders.iter_mut().for_each(|ladder| ladder.take(used, &self.capacities));
         }
     }

@@ -25,25 +25,7 @@ const VALUES: [(&str, &[&str]); 10] = [
     ("cache.write", &["through"]),
     ("cache.prefetcher", &["next-line", "stride", "stream"]),
     ("swap.device", &["sata-ssd", "optane", "zram"]),
-    (
-        "os.reclaim",
-        &[
-            "linux-lru",
-            "mglru",
-            "arc",
-            "car",
-            "2q",
-            "lirs",
-            "lfu",
-            "nfu",
-            "aging",
-            "wsclock",
-            "clock-pro",
-            "s3fifo",
-            "sieve",
-            "mru",
-        ],
-    ),
+    ("os.reclaim", &["linux-lru", "mglru", "arc", "car", "2q", "lirs", "clock-pro", "s3fifo"]),
     ("os.thp", &["madvise", "always"]),
 ];
 

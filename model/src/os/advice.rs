@@ -5,6 +5,7 @@ use tracegen::record::Advice;
 use super::effects::{Effects, Invalidation};
 use super::event::flush;
 use super::page_table::Pte;
+use super::reclaim::Page;
 use super::{Os, OsError};
 use crate::address::VirtAddr;
 
@@ -82,7 +83,10 @@ impl Os {
     /// Reads the pages from `first` to `last` that are on the swap device into the swap cache, as far
     /// as there is room.
     fn will_need(&mut self, index: u32, first: u64, last: u64, effects: &mut Effects) {
-        let Some(root) = self.spaces.get(index).map(|space| space.root) else { return };
+        let Some((process, root)) = self.spaces.get(index).map(|space| (space.process, space.root))
+        else {
+            return;
+        };
         let (mut next, mut read) = (Some(VirtAddr(first)), Vec::new());
         while let Some((addr, pte)) = next.and_then(|next| self.tables.next(root, next)) {
             if addr.0 > last {
@@ -91,8 +95,9 @@ impl Os {
             next = addr.checked_add(self.page.bytes());
             let Some(slot) = pte.slot().map(|slot| slot.0 as u32) else { continue };
             if self.slots.frame(slot).is_none() {
-                let Ok(frame) = self.allocate(effects) else { break };
-                self.fill(slot, frame, addr.0 >> self.page.0);
+                let page = Page::new(process, addr.0 >> self.page.0);
+                let Ok(frame) = self.allocate(Some(page), effects) else { break };
+                self.fill(slot, frame, page);
                 read.push(slot);
             }
         }

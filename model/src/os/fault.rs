@@ -6,13 +6,14 @@ use super::address_space::Area;
 use super::effects::{Effects, Invalidation};
 use super::frames::NONE;
 use super::page_table::Pte;
-use super::reclaim::Reclaim;
+use super::reclaim::{Page, Reclaim};
 use super::{Os, OsError};
 use crate::address::{Pfn, PhysAddr, SwapSlot, VirtAddr};
 use crate::outcome::{FaultKind, Work};
 
 /// The access that faults, and what is known of its page.
 struct Fault {
+    process: ProcessId,
     index: u32,
     /// The page's first byte.
     page: VirtAddr,
@@ -84,8 +85,9 @@ impl Os {
             return Ok(false);
         }
         self.build_path(index, page, effects)?;
-        let frame = self.allocate(effects)?;
-        self.policy.insert(frame, page.0 >> self.page.0);
+        let number = Page::new(process, page.0 >> self.page.0);
+        let frame = self.allocate(Some(number), effects)?;
+        self.policy.insert(frame, number);
         self.map(index, page, frame, Pte::PRESENT | Pte::WRITABLE | Pte::ACCESSED);
         Ok(true)
     }
@@ -110,7 +112,7 @@ impl Os {
             Some(area) if !area.allows(kind) => return Ok(FaultKind::Protection),
             _ => {}
         }
-        let fault = Fault { index, page, kind, area };
+        let fault = Fault { process, index, page, kind, area };
         if let Some(slot) = pte.slot() {
             self.swap_in(&fault, slot.0 as u32, effects)
         } else if let Some(pfn) = pte.pfn() {
@@ -126,6 +128,11 @@ impl Os {
         if let Some(space) = self.spaces.get(fault.index) {
             self.tables.set(space.root, fault.page, pte);
         }
+    }
+
+    /// The page that the access wants.
+    fn wanted(&self, fault: &Fault) -> Page {
+        Page::new(fault.process, fault.page.0 >> self.page.0)
     }
 
     fn start(&self, frame: u32) -> PhysAddr {
@@ -151,14 +158,14 @@ impl Os {
         if let Some(frame) = self.zero {
             return Ok(frame);
         }
-        let frame = self.allocate(effects)?;
+        let frame = self.allocate(None, effects)?;
         self.zero = Some(frame);
         Ok(frame)
     }
 
     /// Maps a new frame full of zeros.
     fn zeroed(&mut self, fault: &Fault, effects: &mut Effects) -> Result<(), OsError> {
-        let frame = self.allocate(effects)?;
+        let frame = self.allocate(Some(self.wanted(fault)), effects)?;
         effects.work.push(Work::Zero { addr: self.start(frame), bytes: self.page.bytes() });
         self.bring_in(fault, frame);
         effects.table_writes(1);
@@ -166,7 +173,7 @@ impl Os {
     }
 
     fn bring_in(&mut self, fault: &Fault, frame: u32) {
-        self.policy.insert(frame, fault.page.0 >> self.page.0);
+        self.policy.insert(frame, self.wanted(fault));
         self.map(fault.index, fault.page, frame, fault.flags(true));
         self.fresh = Some(frame);
     }
@@ -224,7 +231,7 @@ impl Os {
 
     /// Maps a copy in place of `frame`. Making room for it may evict `frame` itself, once it is copied.
     fn copy(&mut self, fault: &Fault, frame: u32, effects: &mut Effects) -> Result<(), OsError> {
-        let new = self.allocate(effects)?;
+        let new = self.allocate(Some(self.wanted(fault)), effects)?;
         let (from, to, bytes) = (self.start(frame), self.start(new), self.page.bytes());
         effects.work.push(Work::Copy { from, to, bytes });
         if let Some(space) = self.spaces.get(fault.index) {
@@ -287,15 +294,17 @@ impl Os {
                 let absent = self.slots.in_use(slot) && self.slots.frame(slot).is_none();
                 if slot != wanted && absent {
                     // What does not fit is not read ahead.
-                    let Ok(frame) = self.allocate(effects) else { break };
-                    self.fill(slot, frame, slot.into());
+                    let page = self.page_of_slot(slot);
+                    let Ok(frame) = self.allocate(Some(page), effects) else { break };
+                    self.fill(slot, frame, page);
                     self.frames.get_mut(frame).set_readahead(true);
                     read.push(slot);
                 }
             }
         }
-        let frame = self.allocate(effects)?;
-        self.fill(wanted, frame, fault.page.0 >> self.page.0);
+        let page = self.wanted(fault);
+        let frame = self.allocate(Some(page), effects)?;
+        self.fill(wanted, frame, page);
         self.counters.readahead_reads += read.len() as u64 - 1;
         self.account_reads(read, effects);
         Ok(frame)
@@ -314,7 +323,7 @@ impl Os {
     }
 
     /// Puts the content of a slot into a frame of the swap cache.
-    pub(super) fn fill(&mut self, slot: u32, frame: u32, page: u64) {
+    pub(super) fn fill(&mut self, slot: u32, frame: u32, page: Page) {
         self.frames.get_mut(frame).slot = slot;
         self.slots.cache(slot, frame);
         self.policy.insert(frame, page);

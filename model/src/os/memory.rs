@@ -1,9 +1,9 @@
 //! Getting a frame, if need be by giving up another.
 
 use super::effects::{Effects, Invalidation};
-use super::frames::NONE;
+use super::frames::{NONE, grow};
 use super::page_table::Pte;
-use super::reclaim::Reclaim;
+use super::reclaim::{Page, Reclaim};
 use super::{Os, OsError};
 use crate::address::{PhysAddr, SwapSlot, VirtAddr};
 use crate::outcome::Work;
@@ -14,24 +14,56 @@ impl Os {
         (self.resident + self.cached) * self.page.bytes() + self.table_space.bytes()
     }
 
+    /// Evicts until `get` gets what it wants.
+    fn obtain<T>(
+        &mut self,
+        get: impl Fn(&mut Self) -> Option<T>,
+        effects: &mut Effects,
+    ) -> Result<T, OsError> {
+        if let Some(got) = get(self) {
+            return Ok(got);
+        }
+        self.policy.resize(self.policy.len());
+        loop {
+            self.evict(effects)?;
+            if let Some(got) = get(self) {
+                return Ok(got);
+            }
+        }
+    }
+
     /// Evicts until `bytes` more fit within the limit.
     fn make_room(&mut self, bytes: u64, effects: &mut Effects) -> Result<(), OsError> {
         let Some(limit) = self.limit else { return Ok(()) };
-        while self.charged().saturating_add(bytes) > limit {
-            self.evict(effects)?;
-        }
-        Ok(())
+        self.obtain(|os| (os.charged().saturating_add(bytes) <= limit).then_some(()), effects)
     }
 
-    /// A free frame for user data.
-    pub(super) fn allocate(&mut self, effects: &mut Effects) -> Result<u32, OsError> {
-        self.make_room(self.page.bytes(), effects)?;
-        loop {
-            if let Some(frame) = self.buddy.allocate(0) {
-                return Ok(frame);
-            }
-            self.evict(effects)?;
+    /// A free frame for user data: for `page`, where it is one that can be evicted.
+    pub(super) fn allocate(
+        &mut self,
+        page: Option<Page>,
+        effects: &mut Effects,
+    ) -> Result<u32, OsError> {
+        if let Some(page) = page {
+            self.policy.admit(page);
         }
+        self.make_room(self.page.bytes(), effects)?;
+        self.obtain(|os| os.buddy.allocate(0), effects)
+    }
+
+    /// The page in `frame`: that of its first mapper, or of a swap-cache page the one that was last mapped.
+    fn page_in(&self, frame: u32) -> Page {
+        let state = self.frames.get(frame);
+        let mapper = state.mapper().and_then(|(index, page)| Some((self.spaces.get(index)?, page)));
+        match mapper {
+            Some((space, page)) => Page::new(space.process, page),
+            None => self.owners.get(state.slot as usize).copied().unwrap_or_default(),
+        }
+    }
+
+    /// The page whose content `slot` has; a page that is named after the slot where that is not kept.
+    pub(super) fn page_of_slot(&self, slot: u32) -> Page {
+        self.owners.get(slot as usize).copied().unwrap_or(Page::new(0, slot.into()))
     }
 
     /// A place for a page table.
@@ -41,12 +73,7 @@ impl Os {
         effects: &mut Effects,
     ) -> Result<PhysAddr, OsError> {
         self.make_room(self.table_space.charge(bytes), effects)?;
-        loop {
-            if let Some(place) = self.table_space.allocate(bytes, &mut self.buddy) {
-                return Ok(place);
-            }
-            self.evict(effects)?;
-        }
+        self.obtain(|os| os.table_space.allocate(bytes, &mut os.buddy), effects)
     }
 
     /// Builds the tables on the way to the leaf entry of `addr`.
@@ -82,7 +109,9 @@ impl Os {
             }
         };
         for frame in kept {
-            let page = self.frames.get(frame).mapper().map_or(0, |(_, page)| page);
+            let page = self.page_in(frame);
+            // It has never been away.
+            self.policy.forget(page);
             self.policy.insert(frame, page);
         }
         self.counters.scanned += pages;
@@ -146,6 +175,7 @@ impl Os {
         let Some(frame) = pte.pfn().map(|pfn| pfn.0 as u32).filter(|_| !pte.has(Pte::WIRED)) else {
             return;
         };
+        self.policy.dirtied(frame);
         let state = self.frames.get(frame);
         if state.slot != NONE {
             self.drop_slot(frame);
@@ -176,6 +206,11 @@ impl Os {
     /// Unmaps every mapping of the page, writes it to its slot if need be, and frees the frame.
     fn write_out(&mut self, frame: u32, fresh: bool, effects: &mut Effects) {
         let slot = self.frames.get(frame).slot;
+        if self.keeps_owners {
+            let page = self.page_in(frame);
+            grow(&mut self.owners, slot as usize, Page::default());
+            self.owners[slot as usize] = page;
+        }
         let mappers: Vec<_> = self.frames.mappers(frame).collect();
         for (index, page) in &mappers {
             let addr = VirtAddr(page << self.page.0);
@@ -239,6 +274,9 @@ impl Os {
     pub(super) fn unmap(&mut self, index: u32, addr: VirtAddr, pte: Pte) {
         if let Some(slot) = pte.slot() {
             let slot = slot.0 as u32;
+            if let Some(space) = self.spaces.get(index) {
+                self.policy.forget(Page::new(space.process, addr.0 >> self.page.0));
+            }
             if self.slots.release(slot) == 0
                 && let Some(frame) = self.slots.frame(slot)
                 && self.frames.get(frame).mappings() == 0

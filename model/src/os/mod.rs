@@ -41,7 +41,7 @@ pub use error::OsError;
 use frames::{Buddy, FrameTable, TableSpace};
 pub use page_table::{Above, Geometry, Steps, WalkStep};
 use page_table::{Place, Pte, Tables};
-use reclaim::{Policy, Reclaim, Touch};
+use reclaim::{Page, Policy, Reclaim, Touch};
 use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
 use statistics::Counters;
@@ -128,6 +128,9 @@ pub struct Os {
     cached: u64,
     /// Frames that `[state]` placed.
     wired: u64,
+    /// The page whose content each slot has, where the policy remembers pages that are gone.
+    owners: Vec<Page>,
+    keeps_owners: bool,
     /// Where the search for a redundant slot goes on.
     slot_hand: u32,
     counters: Counters,
@@ -150,7 +153,7 @@ impl Os {
             frames: FrameTable::default(),
             slots: Slots::new(slots),
             readahead: Readahead::new(config.os.swap_readahead),
-            policy: Policy::new(&config.os.reclaim),
+            policy: Policy::new(&config.os.reclaim, most_pages(config, frames, page)),
             spaces: Spaces::default(),
             page,
             textbook,
@@ -163,6 +166,8 @@ impl Os {
             resident: 0,
             cached: 0,
             wired: 0,
+            owners: Vec::new(),
+            keeps_owners: config.os.reclaim.remembers(),
             slot_hand: 0,
             counters: Counters::default(),
             tables: Tables::new(geometry),
@@ -247,6 +252,7 @@ impl Os {
             + self.frames.host_bytes()
             + self.policy.host_bytes()
             + self.slots.host_bytes()
+            + self.owners.capacity() * size_of::<Page>()
     }
 
     /// The index of a process's address space, made where there is none.
@@ -289,6 +295,12 @@ fn memory(config: &Config, page: PageShift) -> Result<(u64, bool), OsError> {
         }
         _ => Ok((frames, textbook)),
     }
+}
+
+/// The most pages that can be resident: as many as there are frames, or as the limit has room for.
+fn most_pages(config: &Config, frames: u64, page: PageShift) -> usize {
+    let limit = config.os.limit.map_or(u64::MAX, |limit| limit.0 >> page.0);
+    usize::try_from(frames.min(limit)).unwrap_or(usize::MAX)
 }
 
 /// Slots of the swap area, its header included.

@@ -4,6 +4,7 @@ use tracegen::record::{Advice, ProcessId};
 
 use super::events::flush;
 use super::memory::{Effects, Entry, Held, Memory};
+use crate::os::reclaim::Page as Owner;
 
 impl Memory {
     /// Takes advice on the pages that lie in the range as a whole.
@@ -62,8 +63,9 @@ impl Memory {
                 continue;
             };
             if self.slots.frame(slot).is_none() {
-                let Ok(frame) = self.take_frame(effects) else { break };
-                self.fill(slot, frame, page);
+                let owner = Owner::new(process, page);
+                let Ok(frame) = self.take_frame(Some(owner), effects) else { break };
+                self.fill(slot, frame, owner);
                 read.push(slot);
             }
         }

@@ -3,6 +3,7 @@
 use super::Stopped;
 use super::memory::{Effects, Entry, Forget, Held, Memory};
 use crate::address::SwapSlot;
+use crate::os::reclaim::Page as Owner;
 use crate::outcome::Work;
 
 impl Memory {
@@ -12,26 +13,48 @@ impl Memory {
 
     /// Evicts until the limit has room for `bytes` more.
     pub fn make_room(&mut self, bytes: u64, effects: &mut Effects) -> Result<(), Stopped> {
+        let mut full = false;
         while self.limit.is_some_and(|limit| self.charged() + bytes > limit) {
-            self.evict(effects)?;
+            self.evict(&mut full, effects)?;
         }
         Ok(())
     }
 
-    /// A frame for user data.
-    pub fn take_frame(&mut self, effects: &mut Effects) -> Result<u64, Stopped> {
+    /// A frame for user data; for that page, if reclaim is to know of it.
+    pub fn take_frame(
+        &mut self,
+        page: Option<Owner>,
+        effects: &mut Effects,
+    ) -> Result<u64, Stopped> {
+        if let Some(page) = page {
+            self.reclaim.admit(page);
+        }
         self.make_room(self.page, effects)?;
+        let mut full = false;
         loop {
             match self.buddy.take(0) {
                 Some(frame) => return Ok(frame),
-                None => self.evict(effects)?,
+                None => self.evict(&mut full, effects)?,
             }
         }
     }
 
+    /// The page in a frame, or whose copy the frame has.
+    fn owner(&self, frame: u64) -> Owner {
+        let Some(page) = self.pages.get(&frame) else { return Owner::default() };
+        let copied = page.slot.and_then(|slot| self.owners.get(&slot).copied());
+        match page.mappers.first() {
+            Some((process, number)) => Owner::new(*process, *number),
+            None => copied.unwrap_or_default(),
+        }
+    }
+
     /// Gives up the policy's choice among the pages that can be given a slot. Those that cannot go in
-    /// anew.
-    pub fn evict(&mut self, effects: &mut Effects) -> Result<(), Stopped> {
+    /// anew. `full`: an earlier one went for the same purpose.
+    pub fn evict(&mut self, full: &mut bool, effects: &mut Effects) -> Result<(), Stopped> {
+        if !std::mem::replace(full, true) {
+            self.reclaim.resize(self.pages.len() as u64);
+        }
         let (mut without, mut scanned, mut found) = (Vec::new(), 0, None);
         while let Some((frame, looked_at)) = self.reclaim.evict() {
             scanned += looked_at;
@@ -47,8 +70,9 @@ impl Memory {
             without.push(frame);
         }
         for frame in without {
-            let mapper = self.pages.get(&frame).and_then(|page| page.mappers.first());
-            self.reclaim.insert(frame, mapper.map_or(0, |(_, page)| *page));
+            let owner = self.owner(frame);
+            self.reclaim.forget(owner);
+            self.reclaim.insert(frame, owner);
         }
         self.counts.add("os.reclaim.scanned", scanned);
         if scanned > 0 {
@@ -117,6 +141,9 @@ impl Memory {
 
     /// Unmaps a page everywhere, writes it to its slot if that is new, and frees its frame.
     fn write_out(&mut self, frame: u64, slot: u64, new: bool, effects: &mut Effects) {
+        if self.keeps_owners {
+            self.owners.insert(slot, self.owner(frame));
+        }
         let mappers = self.pages.remove(&frame).unwrap_or_default().mappers;
         for (process, page) in &mappers {
             let entry = Entry {

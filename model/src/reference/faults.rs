@@ -6,6 +6,7 @@ use super::Stopped;
 use super::areas::Area;
 use super::memory::{Effects, Entry, Forget, Held, Memory};
 use crate::address::{PhysAddr, SwapSlot};
+use crate::os::reclaim::Page as Owner;
 use crate::outcome::{FaultKind, Work};
 
 /// An access that faults.
@@ -19,6 +20,10 @@ struct Fault {
 }
 
 impl Fault {
+    fn owner(&self) -> Owner {
+        Owner::new(self.process, self.page)
+    }
+
     fn store(&self) -> bool {
         self.kind == AccessKind::Store
     }
@@ -117,7 +122,7 @@ impl Memory {
         }
         let zero = match self.zero {
             Some(zero) => zero,
-            None => self.take_frame(effects)?,
+            None => self.take_frame(None, effects)?,
         };
         self.zero = Some(zero);
         self.entries.insert((fault.process, fault.page), fault.entry(zero, false));
@@ -127,7 +132,7 @@ impl Memory {
 
     /// Maps a new frame full of zeros.
     fn zeroed(&mut self, fault: &Fault, effects: &mut Effects) -> Result<(), Stopped> {
-        let frame = self.take_frame(effects)?;
+        let frame = self.take_frame(Some(fault.owner()), effects)?;
         effects.work.push(Work::Zero { addr: PhysAddr(frame * self.page), bytes: self.page });
         self.bring_in(fault, frame);
         effects.table_writes(1);
@@ -135,7 +140,7 @@ impl Memory {
     }
 
     fn bring_in(&mut self, fault: &Fault, frame: u64) {
-        self.reclaim.insert(frame, fault.page);
+        self.reclaim.insert(frame, fault.owner());
         self.map(fault.process, fault.page, frame, fault.entry(frame, true));
         self.fresh = Some(frame);
     }
@@ -182,7 +187,7 @@ impl Memory {
 
     /// Maps a copy of the page instead of the page.
     fn copy(&mut self, fault: &Fault, frame: u64, effects: &mut Effects) -> Result<(), Stopped> {
-        let new = self.take_frame(effects)?;
+        let new = self.take_frame(Some(fault.owner()), effects)?;
         let (from, to) = (PhysAddr(frame * self.page), PhysAddr(new * self.page));
         effects.work.push(Work::Copy { from, to, bytes: self.page });
         self.unmap(fault.process, fault.page);
@@ -237,16 +242,17 @@ impl Memory {
         for slot in window.into_iter().filter(|slot| *slot != wanted) {
             // What makes room for one may change what the next slot holds.
             if self.slots.used.get(&slot) == Some(&None) {
-                let Ok(frame) = self.take_frame(effects) else { break };
-                self.fill(slot, frame, slot);
+                let owner = self.owners.get(&slot).copied().unwrap_or(Owner::new(0, slot));
+                let Ok(frame) = self.take_frame(Some(owner), effects) else { break };
+                self.fill(slot, frame, owner);
                 if let Some(page) = self.pages.get_mut(&frame) {
                     page.ahead = true;
                 }
                 read.push(slot);
             }
         }
-        let frame = self.take_frame(effects)?;
-        self.fill(wanted, frame, fault.page);
+        let frame = self.take_frame(Some(fault.owner()), effects)?;
+        self.fill(wanted, frame, fault.owner());
         self.counts.add("swap.readahead_reads", read.len() as u64);
         read.push(wanted);
         self.account(read, effects);
@@ -254,10 +260,10 @@ impl Memory {
     }
 
     /// Puts a slot's content into a frame.
-    pub fn fill(&mut self, slot: u64, frame: u64, label: u64) {
+    pub fn fill(&mut self, slot: u64, frame: u64, owner: Owner) {
         self.pages.entry(frame).or_default().slot = Some(slot);
         self.slots.used.insert(slot, Some(frame));
-        self.reclaim.insert(frame, label);
+        self.reclaim.insert(frame, owner);
     }
 
     /// Counts slots that are read, and tells of them run by run.

@@ -11,11 +11,12 @@ use super::Stopped;
 use super::areas::Areas;
 use super::counts::Counts;
 use super::frames::{Buddy, TablePlaces};
-use super::reclaim::Reclaim;
+use super::reclaim::{self, Policy};
 use super::shape::Shape;
 use super::swap::{Slots, Window};
 use crate::config::Config;
 use crate::mmu::settings::PageTable;
+use crate::os::reclaim::Page as Owner;
 use crate::os::settings::Memory as Size;
 use crate::outcome::Work;
 use crate::time::settings::Device;
@@ -121,7 +122,10 @@ pub struct Memory {
     pub places: TablePlaces,
     pub slots: Slots,
     pub window: Window,
-    pub reclaim: Reclaim,
+    pub reclaim: Box<dyn Policy>,
+    /// The page that was last written to a slot.
+    pub owners: BTreeMap<u64, Owner>,
+    pub keeps_owners: bool,
     /// The shared zero page.
     pub zero: Option<u64>,
     /// The frame that the last fault filled, until a page is used.
@@ -150,6 +154,7 @@ impl Memory {
         } else {
             config.swap.size.0 / page
         };
+        let most = config.os.limit.map_or(u64::MAX, |limit| limit.0 / page);
         let flat = config.mmu.format.is_none() && config.mmu.page_table == PageTable::Flat;
         let mut memory = Self {
             page,
@@ -164,7 +169,9 @@ impl Memory {
             places: TablePlaces::new(page, frames, textbook || flat),
             slots: Slots::new(slots),
             window: Window::new(config.os.swap_readahead),
-            reclaim: Reclaim::new(config.os.reclaim),
+            reclaim: reclaim::policy(config.os.reclaim, frames.min(most)),
+            owners: BTreeMap::new(),
+            keeps_owners: config.os.reclaim.remembers(),
             zero: None,
             fresh: None,
             hand: 0,
@@ -213,10 +220,11 @@ impl Memory {
         effects: &mut Effects,
     ) -> Result<(), Stopped> {
         self.make_room(self.places.charge(level.bytes), effects)?;
+        let mut full = false;
         let place = loop {
             match self.places.take(level.bytes, &mut self.buddy) {
                 Some(place) => break place,
-                None => self.evict(effects)?,
+                None => self.evict(&mut full, effects)?,
             }
         };
         self.tables.insert((process, level.number, level.table(addr)), place);
@@ -263,6 +271,7 @@ impl Memory {
         let Some(entry) = self.entries.remove(&(process, page)) else { return };
         let frame = match entry.held {
             Held::Slot(slot) => {
+                self.reclaim.forget(Owner::new(process, page));
                 let copy = self.slots.frame(slot);
                 self.settle(slot);
                 copy
@@ -296,6 +305,7 @@ impl Memory {
             && !before.dirty
             && let Some(frame) = before.frame()
         {
+            self.reclaim.dirtied(frame);
             self.drop_slot(frame);
             if let Some(page) = self.pages.get_mut(&frame) {
                 page.lazy = false;

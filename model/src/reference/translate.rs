@@ -7,6 +7,7 @@ use super::memory::{Effects, Entry};
 use super::sets::Key;
 use super::tlbs::Translation;
 use super::{Event, Reference, Stopped};
+use crate::os::reclaim::Touch;
 use crate::outcome::{FaultKind, OutcomeKind, ReferenceKind, UNTRANSLATED, WALKED};
 
 impl Reference {
@@ -59,7 +60,8 @@ impl Reference {
         };
         self.tlbs.fill(request.stream, key, translation, &mut self.counts);
         let retry = self.memory.fresh.take() == Some(frame);
-        self.memory.reclaim.touch(frame, retry, request.next_use);
+        let touch = Touch { write: request.write(), retry, next_use: request.next_use };
+        self.memory.reclaim.touch(frame, touch);
         Ok(Some((WALKED, frame * self.page)))
     }
 

@@ -7,7 +7,7 @@
 
 use super::list::List;
 use super::setting::ClockSetting;
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Clock.
@@ -46,7 +46,7 @@ impl Clock {
 }
 
 impl Reclaim for Clock {
-    fn insert(&mut self, frame: u32, _: u64) {
+    fn insert(&mut self, frame: u32, _: Page) {
         self.list.insert_before(frame, self.hand);
         self.hand = self.hand.or(Some(frame));
         let index = frame as usize;

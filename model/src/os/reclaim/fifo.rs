@@ -1,7 +1,7 @@
 //! First in, first out: the page that came first goes first (Belady 1966).
 
 use super::list::List;
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 
 /// First in, first out.
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub struct Fifo {
 }
 
 impl Reclaim for Fifo {
-    fn insert(&mut self, frame: u32, _: u64) {
+    fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
     }
     fn touch(&mut self, _: u32, _: Touch) {}

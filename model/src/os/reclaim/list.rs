@@ -43,6 +43,11 @@ impl List {
         self.links[0].after.checked_sub(1)
     }
 
+    /// The last frame.
+    pub fn last(&self) -> Option<u32> {
+        self.links[0].before.checked_sub(1)
+    }
+
     /// The frame after `frame`; `None` at the end.
     pub fn after(&self, frame: u32) -> Option<u32> {
         self.links[frame as usize + 1].after.checked_sub(1)

@@ -1,7 +1,7 @@
 //! The least recently touched page goes first, exactly.
 
 use super::list::List;
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 
 /// Least recently used.
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub struct Lru {
 }
 
 impl Reclaim for Lru {
-    fn insert(&mut self, frame: u32, _: u64) {
+    fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
     }
     fn touch(&mut self, frame: u32, _: Touch) {

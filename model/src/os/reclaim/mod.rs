@@ -3,22 +3,61 @@
 //! A policy holds the pages that may be evicted, by frame. It never sees page tables or time: what it
 //! knows is what it is told through [`Reclaim`].
 
+mod aging;
+mod arrivals;
 mod clock;
+mod counts;
 mod fifo;
+mod lfu;
 mod list;
 mod lru;
+mod mru;
+mod nfu;
 mod opt;
+mod parameters;
 mod random;
 mod second_chance;
 mod setting;
+mod sieve;
+mod wsclock;
 
+use tracegen::record::ProcessId;
+
+pub use aging::Aging;
 pub use clock::Clock;
 pub use fifo::Fifo;
+pub use lfu::Lfu;
 pub use lru::Lru;
+pub use mru::Mru;
+pub use nfu::Nfu;
 pub use opt::Opt;
 pub use random::Random;
 pub use second_chance::SecondChance;
-pub use setting::{ClockSetting, ReclaimPolicy, SecondChanceSetting};
+pub use setting::{
+    AgingSetting, ClockSetting, NfuSetting, ReclaimPolicy, SecondChanceSetting, WsClockSetting,
+};
+pub use sieve::Sieve;
+pub use wsclock::WsClock;
+
+/// What tells a page from all others, in memory or not. 12 bytes: policies remember pages that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Page {
+    process: ProcessId,
+    /// Its number in the process's address space, low half first.
+    number: [u32; 2],
+}
+
+impl Page {
+    /// Page `number` of `process`.
+    pub fn new(process: ProcessId, number: u64) -> Self {
+        Self { process, number: [number as u32, (number >> 32) as u32] }
+    }
+
+    /// Its number in the process's address space.
+    pub fn number(self) -> u64 {
+        u64::from(self.number[1]) << 32 | u64::from(self.number[0])
+    }
+}
 
 /// What a policy is told of a use of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,16 +80,30 @@ pub struct Victim {
 }
 
 /// A page replacement policy. Frames are small integers: policies may keep arrays indexed by them.
+///
+/// A fault is told in this order: [`admit`](Self::admit), as many [`evict`](Self::evict) as it takes, with
+/// [`resize`](Self::resize) before the first, [`insert`](Self::insert), and the [`touch`](Self::touch) of
+/// the access tried again.
 pub trait Reclaim {
+    /// Memory is full with `pages` pages. Before the first time, a policy takes it to hold what it was made
+    /// for. How many they are changes where page tables or a limit have a share in memory.
+    fn resize(&mut self, _pages: usize) {}
+    /// `page` is about to be brought in; room may have to be made for it.
+    fn admit(&mut self, _page: Page) {}
     /// Page `page` now lies in `frame`. The caller guarantees that the policy does not hold the frame.
-    fn insert(&mut self, frame: u32, page: u64);
+    fn insert(&mut self, frame: u32, page: Page);
     /// The page in `frame` was used. A frame that the policy does not hold is ignored.
     fn touch(&mut self, frame: u32, touch: Touch);
+    /// The page in `frame` is no longer what the backing store has, by a store that is no touch. A frame
+    /// that the policy does not hold is ignored.
+    fn dirtied(&mut self, _frame: u32) {}
     /// Chooses a page, and forgets it; `None` where it holds none.
     fn evict(&mut self) -> Option<Victim>;
     /// Forgets the page in `frame`, which went for another reason. A frame that the policy does not
     /// hold is ignored.
     fn remove(&mut self, frame: u32);
+    /// `page`, which is not in memory, is gone for good.
+    fn forget(&mut self, _page: Page) {}
     /// How many pages it holds.
     fn len(&self) -> usize;
     /// Bytes on the host.
@@ -67,20 +120,32 @@ pub trait Reclaim {
 pub enum Policy {
     Fifo(Fifo),
     Lru(Lru),
+    Mru(Mru),
     Clock(Clock),
     SecondChance(SecondChance),
+    Lfu(Lfu),
+    Nfu(Nfu),
+    Aging(Aging),
+    WsClock(WsClock),
+    Sieve(Sieve),
     Random(Random),
     Opt(Opt),
 }
 
 impl Policy {
-    /// The policy that a setting names.
-    pub fn new(setting: &ReclaimPolicy) -> Self {
+    /// The policy that a setting names, for a memory of at most `capacity` pages.
+    pub fn new(setting: &ReclaimPolicy, capacity: usize) -> Self {
         match setting {
             ReclaimPolicy::Fifo => Self::Fifo(Fifo::default()),
             ReclaimPolicy::Lru => Self::Lru(Lru::default()),
+            ReclaimPolicy::Mru => Self::Mru(Mru::default()),
             ReclaimPolicy::Clock(setting) => Self::Clock(Clock::new(*setting)),
             ReclaimPolicy::SecondChance(setting) => Self::SecondChance(SecondChance::new(*setting)),
+            ReclaimPolicy::Lfu => Self::Lfu(Lfu::default()),
+            ReclaimPolicy::Nfu(setting) => Self::Nfu(Nfu::new(*setting)),
+            ReclaimPolicy::Aging(setting) => Self::Aging(Aging::new(*setting)),
+            ReclaimPolicy::WsClock(setting) => Self::WsClock(WsClock::new(*setting, capacity)),
+            ReclaimPolicy::Sieve => Self::Sieve(Sieve::default()),
             ReclaimPolicy::Random => Self::Random(Random::default()),
             ReclaimPolicy::Opt => Self::Opt(Opt::default()),
         }
@@ -92,8 +157,14 @@ macro_rules! each {
         match $self {
             Policy::Fifo($policy) => $call,
             Policy::Lru($policy) => $call,
+            Policy::Mru($policy) => $call,
             Policy::Clock($policy) => $call,
             Policy::SecondChance($policy) => $call,
+            Policy::Lfu($policy) => $call,
+            Policy::Nfu($policy) => $call,
+            Policy::Aging($policy) => $call,
+            Policy::WsClock($policy) => $call,
+            Policy::Sieve($policy) => $call,
             Policy::Random($policy) => $call,
             Policy::Opt($policy) => $call,
         }
@@ -101,17 +172,29 @@ macro_rules! each {
 }
 
 impl Reclaim for Policy {
-    fn insert(&mut self, frame: u32, page: u64) {
+    fn resize(&mut self, pages: usize) {
+        each!(self, policy => policy.resize(pages));
+    }
+    fn admit(&mut self, page: Page) {
+        each!(self, policy => policy.admit(page));
+    }
+    fn insert(&mut self, frame: u32, page: Page) {
         each!(self, policy => policy.insert(frame, page));
     }
     fn touch(&mut self, frame: u32, touch: Touch) {
         each!(self, policy => policy.touch(frame, touch));
+    }
+    fn dirtied(&mut self, frame: u32) {
+        each!(self, policy => policy.dirtied(frame));
     }
     fn evict(&mut self) -> Option<Victim> {
         each!(self, policy => policy.evict())
     }
     fn remove(&mut self, frame: u32) {
         each!(self, policy => policy.remove(frame));
+    }
+    fn forget(&mut self, page: Page) {
+        each!(self, policy => policy.forget(page));
     }
     fn len(&self) -> usize {
         each!(self, policy => policy.len())

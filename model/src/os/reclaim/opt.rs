@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// A page's rank: the last of all is the victim.
@@ -18,11 +18,11 @@ pub struct Opt {
 }
 
 impl Reclaim for Opt {
-    fn insert(&mut self, frame: u32, page: u64) {
+    fn insert(&mut self, frame: u32, page: Page) {
         let index = frame as usize;
         grow(&mut self.by_frame, index, None);
         // Until its first use it ranks as never used: pages that were only read ahead go first.
-        let rank = (u64::MAX, Reverse(page), frame);
+        let rank = (u64::MAX, Reverse(page.number()), frame);
         self.by_frame[index] = Some(rank);
         self.ranks.insert(rank);
     }

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand_pcg::Pcg32;
 
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 const ABSENT: u32 = u32::MAX;
@@ -38,7 +38,7 @@ impl Random {
 }
 
 impl Reclaim for Random {
-    fn insert(&mut self, frame: u32, _: u64) {
+    fn insert(&mut self, frame: u32, _: Page) {
         let index = frame as usize;
         grow(&mut self.places, index, ABSENT);
         self.places[index] = self.frames.len() as u32;

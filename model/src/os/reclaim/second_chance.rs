@@ -3,7 +3,7 @@
 
 use super::list::List;
 use super::setting::SecondChanceSetting;
-use super::{Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Second chance.
@@ -22,7 +22,7 @@ impl SecondChance {
 }
 
 impl Reclaim for SecondChance {
-    fn insert(&mut self, frame: u32, _: u64) {
+    fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
         let index = frame as usize;
         grow(&mut self.referenced, index, false);

@@ -5,21 +5,36 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
-use serde::ser::SerializeStruct;
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value as Json, json};
+
+use super::parameters::{Parameter, Value};
 
 /// A reclaim policy with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum ReclaimPolicy {
     /// First in, first out.
     Fifo,
     /// The least recently touched page.
     #[default]
     Lru,
+    /// The most recently touched page.
+    Mru,
     /// A hand over a circular list with referenced bits.
     Clock(ClockSetting),
     /// A queue whose referenced pages go to its end.
     SecondChance(SecondChanceSetting),
+    /// The page with the fewest uses.
+    Lfu,
+    /// The page that was found used at the fewest clock ticks.
+    Nfu(NfuSetting),
+    /// Counters that are halved at every clock tick.
+    Aging(AgingSetting),
+    /// A clock that spares the working set.
+    WsClock(WsClockSetting),
+    /// A queue with a hand that moves from old to new.
+    Sieve,
     /// Any page.
     Random,
     /// The page that is used again last.
@@ -54,23 +69,58 @@ impl Default for SecondChanceSetting {
     }
 }
 
-const KNOWN: [&str; 6] = ["fifo", "lru", "clock", "second-chance", "random", "opt"];
-const LATER: [&str; 14] = [
-    "linux-lru",
-    "mglru",
-    "arc",
-    "car",
-    "2q",
-    "lirs",
+/// Parameters of `nfu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NfuSetting {
+    /// Uses between two clock ticks.
+    pub tick: u64,
+}
+
+impl Default for NfuSetting {
+    fn default() -> Self {
+        Self { tick: 1 }
+    }
+}
+
+/// Parameters of `aging`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgingSetting {
+    /// Uses between two clock ticks.
+    pub tick: u64,
+    /// Bits of a counter, 1 to 16.
+    pub bits: u8,
+}
+
+impl Default for AgingSetting {
+    fn default() -> Self {
+        Self { tick: 1, bits: 8 }
+    }
+}
+
+/// Parameters of `wsclock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WsClockSetting {
+    /// The working set's window in uses; `None` for as many as memory holds pages.
+    pub tau: Option<u64>,
+}
+
+const KNOWN: [&str; 12] = [
+    "fifo",
+    "lru",
+    "mru",
+    "clock",
+    "second-chance",
     "lfu",
     "nfu",
     "aging",
     "wsclock",
-    "clock-pro",
-    "s3fifo",
     "sieve",
-    "mru",
+    "random",
+    "opt",
 ];
+const LATER: [&str; 8] = ["linux-lru", "mglru", "arc", "car", "2q", "lirs", "clock-pro", "s3fifo"];
+
+const TICK: &str = "Uses between two clock ticks; those that the policy sees.";
 
 impl ReclaimPolicy {
     /// The policy's name.
@@ -78,8 +128,14 @@ impl ReclaimPolicy {
         match self {
             Self::Fifo => "fifo",
             Self::Lru => "lru",
+            Self::Mru => "mru",
             Self::Clock(_) => "clock",
             Self::SecondChance(_) => "second-chance",
+            Self::Lfu => "lfu",
+            Self::Nfu(_) => "nfu",
+            Self::Aging(_) => "aging",
+            Self::WsClock(_) => "wsclock",
+            Self::Sieve => "sieve",
             Self::Random => "random",
             Self::Opt => "opt",
         }
@@ -90,56 +146,93 @@ impl ReclaimPolicy {
         matches!(self, Self::Opt)
     }
 
-    fn named(name: &str) -> Result<Self, String> {
-        match name {
-            "fifo" => Ok(Self::Fifo),
-            "lru" => Ok(Self::Lru),
-            "clock" => Ok(Self::Clock(ClockSetting::default())),
-            "second-chance" => Ok(Self::SecondChance(SecondChanceSetting::default())),
-            "random" => Ok(Self::Random),
-            "opt" => Ok(Self::Opt),
-            _ if LATER.contains(&name) => {
-                Err(format!("reclaim policy `{name}` is not modelled yet"))
+    /// Whether the policy remembers pages that it has given up.
+    pub fn remembers(&self) -> bool {
+        false
+    }
+
+    /// The policy of that name, as it is without parameters.
+    fn known(name: &str) -> Option<Self> {
+        Some(match name {
+            "fifo" => Self::Fifo,
+            "lru" => Self::Lru,
+            "mru" => Self::Mru,
+            "clock" => Self::Clock(ClockSetting::default()),
+            "second-chance" => Self::SecondChance(SecondChanceSetting::default()),
+            "lfu" => Self::Lfu,
+            "nfu" => Self::Nfu(NfuSetting::default()),
+            "aging" => Self::Aging(AgingSetting::default()),
+            "wsclock" => Self::WsClock(WsClockSetting::default()),
+            "sieve" => Self::Sieve,
+            "random" => Self::Random,
+            "opt" => Self::Opt,
+            _ => return None,
+        })
+    }
+
+    /// The policy's parameters.
+    fn parameters(&mut self) -> Vec<Parameter<'_>> {
+        let parameter = |name, doc, value| Parameter { name, doc, value };
+        let inserted = "Whether a new page's referenced bit is set.";
+        match self {
+            Self::Clock(ClockSetting { insert_referenced, bits }) => vec![
+                parameter("insert_referenced", inserted, Value::Flag(insert_referenced)),
+                parameter("bits", "Bits of a page's use counter.", Value::Small(bits, 1..=8)),
+            ],
+            Self::SecondChance(SecondChanceSetting { insert_referenced }) => {
+                vec![parameter("insert_referenced", inserted, Value::Flag(insert_referenced))]
             }
-            _ => {
-                let all = KNOWN.iter().chain(&LATER);
-                let nearest = all.max_by(|a, b| {
-                    strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name))
-                });
-                Err(format!(
-                    "unknown reclaim policy `{name}`; did you mean `{}`? Known are {}",
-                    nearest.unwrap_or(&"lru"),
-                    KNOWN.join(", ")
-                ))
+            Self::Nfu(NfuSetting { tick }) => vec![parameter("tick", TICK, Value::Count(tick))],
+            Self::Aging(AgingSetting { tick, bits }) => vec![
+                parameter("tick", TICK, Value::Count(tick)),
+                parameter("bits", "Bits of a counter.", Value::Small(bits, 1..=16)),
+            ],
+            Self::WsClock(WsClockSetting { tau }) => {
+                let doc = "The working set's window in uses that the policy sees. Default: as many as \
+                           memory holds pages.";
+                vec![parameter("tau", doc, Value::Optional(tau))]
             }
+            Self::Fifo
+            | Self::Lru
+            | Self::Mru
+            | Self::Lfu
+            | Self::Sieve
+            | Self::Random
+            | Self::Opt => Vec::new(),
         }
+    }
+
+    fn named(name: &str) -> Result<Self, String> {
+        if let Some(policy) = Self::known(name) {
+            return Ok(policy);
+        }
+        if LATER.contains(&name) {
+            return Err(format!("reclaim policy `{name}` is not modelled yet"));
+        }
+        let all = KNOWN.iter().chain(&LATER);
+        let nearest = all
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+        Err(format!(
+            "unknown reclaim policy `{name}`; did you mean `{}`? Known are {}",
+            nearest.unwrap_or(&"lru"),
+            KNOWN.join(", ")
+        ))
     }
 
     /// Sets a parameter; an error names those that there are.
     fn set(&mut self, key: &str, value: &toml::Value) -> Result<(), String> {
-        let flag = || value.as_bool().ok_or_else(|| format!("`{key}` must be true or false"));
-        match (&mut *self, key) {
-            (Self::Clock(setting), "insert_referenced") => setting.insert_referenced = flag()?,
-            (Self::SecondChance(setting), "insert_referenced") => {
-                setting.insert_referenced = flag()?
+        let name = self.name();
+        let mut parameters = self.parameters();
+        match parameters.iter_mut().find(|parameter| parameter.name == key) {
+            Some(found) => {
+                found.value.set(value).map_err(|allowed| format!("`{key}` must be {allowed}"))
             }
-            (Self::Clock(setting), "bits") => {
-                let bits = value.as_integer().filter(|bits| (1..=8).contains(bits));
-                setting.bits = bits.ok_or("`bits` must be a number from 1 to 8")? as u8;
-            }
-            _ => {
-                let known = match self {
-                    Self::Clock(_) => "insert_referenced, bits",
-                    Self::SecondChance(_) => "insert_referenced",
-                    _ => "none",
-                };
-                return Err(format!(
-                    "`{}` has no parameter `{key}`; its parameters: {known}",
-                    self.name()
-                ));
+            None => {
+                let known: Vec<_> = parameters.iter().map(|parameter| parameter.name).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(format!("`{name}` has no parameter `{key}`; its parameters: {known}"))
             }
         }
-        Ok(())
     }
 }
 
@@ -179,22 +272,19 @@ impl<'de> Deserialize<'de> for ReclaimPolicy {
 
 impl Serialize for ReclaimPolicy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Clock(setting) => {
-                let mut table = serializer.serialize_struct("ReclaimPolicy", 3)?;
-                table.serialize_field("policy", self.name())?;
-                table.serialize_field("insert_referenced", &setting.insert_referenced)?;
-                table.serialize_field("bits", &setting.bits)?;
-                table.end()
-            }
-            Self::SecondChance(setting) => {
-                let mut table = serializer.serialize_struct("ReclaimPolicy", 2)?;
-                table.serialize_field("policy", self.name())?;
-                table.serialize_field("insert_referenced", &setting.insert_referenced)?;
-                table.end()
-            }
-            _ => serializer.serialize_str(self.name()),
+        let mut copy = *self;
+        let parameters = copy.parameters();
+        let given: Vec<_> =
+            parameters.iter().filter_map(|p| Some((p.name, p.value.get()?))).collect();
+        if given.is_empty() {
+            return serializer.serialize_str(self.name());
         }
+        let mut table = serializer.serialize_map(Some(1 + given.len()))?;
+        table.serialize_entry("policy", self.name())?;
+        for (name, value) in given {
+            table.serialize_entry(name, &value)?;
+        }
+        table.end()
     }
 }
 
@@ -203,20 +293,28 @@ impl JsonSchema for ReclaimPolicy {
         "ReclaimPolicy".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "oneOf": [
-            { "enum": KNOWN },
-            { "type": "object", "additionalProperties": false, "required": ["policy"], "properties": {
-                "policy": { "enum": KNOWN },
-                "insert_referenced": {
-                    "description": "clock, second-chance: whether a new page's referenced bit is set",
-                    "type": "boolean", "default": true
-                },
-                "bits": {
-                    "description": "clock: bits of a page's use counter",
-                    "type": "integer", "minimum": 1, "maximum": 8, "default": 1
-                }
-            } }
-        ] })
+        let (mut plain, mut tables) = (Vec::new(), vec![json!({ "enum": KNOWN })]);
+        let table = |properties: Json| {
+            json!({
+                "type": "object", "additionalProperties": false, "required": ["policy"],
+                "properties": properties
+            })
+        };
+        for name in KNOWN {
+            let Some(mut policy) = Self::known(name) else { continue };
+            let parameters = policy.parameters();
+            if parameters.is_empty() {
+                plain.push(name);
+                continue;
+            }
+            let mut properties = json!({ "policy": { "const": name } });
+            for parameter in parameters {
+                properties[parameter.name] = parameter.schema();
+            }
+            tables.push(table(properties));
+        }
+        tables.push(table(json!({ "policy": { "enum": plain } })));
+        json_schema!({ "oneOf": tables })
     }
 }
 
@@ -244,7 +342,9 @@ mod tests {
         let setting = ClockSetting { insert_referenced: false, bits: 2 };
         let clock = read("{ bits = 2, policy = \"clock\", insert_referenced = false }");
         assert_eq!(clock, Ok(ReclaimPolicy::Clock(setting)));
-        for policy in [ReclaimPolicy::Opt, ReclaimPolicy::Clock(setting)] {
+        let tau = ReclaimPolicy::WsClock(WsClockSetting { tau: Some(7) });
+        let known = KNOWN.into_iter().map(|name| ReclaimPolicy::known(name).unwrap());
+        for policy in known.chain([ReclaimPolicy::Clock(setting), tau]) {
             let text = toml::to_string(&Wrapper { reclaim: policy }).unwrap();
             assert_eq!(toml::from_str::<Wrapper>(&text).unwrap().reclaim, policy);
         }

@@ -4,7 +4,7 @@ use super::*;
 
 /// Faults of a reference string over `frames` frames; every use, the faulting one too, is a touch.
 fn faults(policy: &ReclaimPolicy, frames: usize, pages: &[u64]) -> u64 {
-    let mut policy = Policy::new(policy);
+    let mut policy = Policy::new(policy, frames);
     let mut resident: Vec<Option<u64>> = vec![None; frames];
     let mut faults = 0;
     for (now, &page) in pages.iter().enumerate() {
@@ -14,7 +14,7 @@ fn faults(policy: &ReclaimPolicy, frames: usize, pages: &[u64]) -> u64 {
             let free = resident.iter().position(Option::is_none);
             let frame = free.unwrap_or_else(|| policy.evict().unwrap().frame as usize);
             resident[frame] = Some(page);
-            policy.insert(frame as u32, page);
+            policy.insert(frame as u32, Page::new(0, page));
             frame
         });
         let next_use = (now + 1..pages.len()).find(|at| pages[*at] == page).map(|at| at as u64);
@@ -45,10 +45,103 @@ fn the_textbook_string() {
 
 #[test]
 fn a_clock_whose_bits_are_all_set_is_fifo_for_one_round() {
-    let mut policy = Policy::new(&clock(true, 1));
-    (0..3).for_each(|frame| policy.insert(frame, u64::from(frame)));
+    let mut policy = Policy::new(&clock(true, 1), 3);
+    (0..3).for_each(|frame| policy.insert(frame, Page::new(0, frame.into())));
     assert_eq!(policy.evict(), Some(Victim { frame: 0, scanned: 4 }));
     assert_eq!(policy.evict(), Some(Victim { frame: 1, scanned: 1 }));
+}
+
+/// The frames that `policy` gives up while pages are used one after the other, by the pages in them.
+fn victims(policy: &mut dyn Reclaim, frames: usize, pages: &[u64]) -> Vec<u64> {
+    let mut resident: Vec<Option<u64>> = vec![None; frames];
+    let mut victims = Vec::new();
+    for &page in pages {
+        let found = resident.iter().position(|held| *held == Some(page));
+        let frame = found.unwrap_or_else(|| {
+            policy.admit(Page::new(0, page));
+            let frame = resident.iter().position(Option::is_none).unwrap_or_else(|| {
+                policy.resize(frames);
+                policy.evict().unwrap().frame as usize
+            });
+            victims.extend(resident[frame].replace(page));
+            policy.insert(frame as u32, Page::new(0, page));
+            frame
+        });
+        policy.touch(frame as u32, Touch { retry: found.is_none(), ..Touch::default() });
+    }
+    victims
+}
+
+#[test]
+fn the_most_recently_used_page_goes_first() {
+    // A loop over four pages in three frames hits two of three times once it is under way.
+    let policy = &mut Mru::default();
+    assert_eq!(victims(policy, 3, &[1, 2, 3, 4, 1, 2, 3, 4, 1, 2]), [3, 2, 1]);
+}
+
+/// Worked by hand: 1 and 2 have two uses, 2 has had them for longer once 1 has a third.
+#[test]
+fn of_equally_many_uses_the_one_that_had_them_first_goes() {
+    let policy = &mut Lfu::default();
+    assert_eq!(victims(policy, 3, &[1, 2, 2, 1, 3, 1, 4, 4, 5, 3, 5]), [3, 2, 5, 3]);
+}
+
+/// The same string with bits: within a tick of four uses a page counts once.
+#[test]
+fn nfu_counts_ticks_and_not_uses() {
+    let policy = &mut Nfu::new(NfuSetting { tick: 4 });
+    // After the ticks: 1 has 2, 2 has 1, 3 has 1 (behind 2, which was used first).
+    assert_eq!(victims(policy, 3, &[1, 2, 2, 2, 3, 1, 1, 1, 4]), [2]);
+    // With a tick after each use it is LFU.
+    let pages: Vec<u64> = (0..2000u64).map(|n| n * n % 31 % 17 + n % 3).collect();
+    let nfu = victims(&mut Nfu::new(NfuSetting::default()), 7, &pages);
+    assert_eq!(nfu, victims(&mut Lfu::default(), 7, &pages));
+}
+
+/// Tanenbaum, Modern Operating Systems, chapter 3, problem on four page frames: their referenced bits at
+/// eight ticks, and the counters after the last.
+#[test]
+fn aging_as_in_the_book() {
+    let mut policy = Aging::new(AgingSetting { tick: 4, bits: 8 });
+    (0..4).for_each(|frame| policy.insert(frame, Page::new(0, frame.into())));
+    for bits in ["0111", "1011", "1010", "1101", "0010", "1010", "1100", "0001"] {
+        let used: Vec<u32> =
+            (0..4).filter(|frame| bits.as_bytes()[*frame as usize] == b'1').collect();
+        used.iter().cycle().take(4).for_each(|frame| policy.touch(*frame, Touch::default()));
+    }
+    let counters: Vec<u16> = (0..4).map(|frame| policy.counter(frame)).collect();
+    assert_eq!(counters, [0b0110_1110, 0b0100_1001, 0b0011_0111, 0b1000_1011]);
+    assert_eq!(policy.evict().map(|victim| victim.frame), Some(2));
+}
+
+/// Zhang et al., NSDI 2024, figure 3: A, B and D are visited and spared in their places, C and E go; G is
+/// new at the front.
+#[test]
+fn sieve_spares_in_place() {
+    let [a, b, c, d, e, f, g] = [1, 2, 3, 4, 5, 6, 7];
+    let policy = &mut Sieve::default();
+    let pages = [a, b, c, d, e, a, b, d, f, g, a, b, c];
+    // The hand spares a and b and takes c, then spares d and takes e; c finds f next, not a or b.
+    assert_eq!(victims(policy, 5, &pages), [c, e, f]);
+}
+
+/// Worked by hand, after Tanenbaum's figure 3-20: a page with its bit set is spared, one whose last use is
+/// longer ago than tau goes if it is clean, and is written first if it is dirty.
+#[test]
+fn wsclock_takes_what_is_old_and_clean() {
+    let mut policy = WsClock::new(WsClockSetting { tau: Some(2) }, 3);
+    (0..3).for_each(|frame| policy.insert(frame, Page::new(0, frame.into())));
+    policy.touch(0, Touch { write: true, ..Touch::default() });
+    policy.touch(1, Touch::default());
+    policy.touch(2, Touch::default());
+    // All are in use: a round clears the bits, the next takes the first clean page.
+    assert_eq!(policy.evict(), Some(Victim { frame: 1, scanned: 5 }));
+    policy.insert(1, Page::new(0, 9));
+    (0..3).for_each(|_| policy.touch(2, Touch::default()));
+    // The hand is at 2, which was used. 0 is old and dirty; 1, new three uses ago, is old and clean.
+    assert_eq!(policy.evict(), Some(Victim { frame: 1, scanned: 3 }));
+    // 0 has been written by the time that the hand is back.
+    assert_eq!(policy.evict(), Some(Victim { frame: 0, scanned: 2 }));
 }
 
 /// A policy in its plainest form: a vector of (frame, page, number) in the order of arrival or use.
@@ -123,7 +216,7 @@ proptest! {
         setting in policies(),
         operations in prop::collection::vec((0u8..8, 0u32..12, any::<bool>(), prop::option::of(0u64..40)), 1..200),
     ) {
-        let mut policy = Policy::new(&setting);
+        let mut policy = Policy::new(&setting, 12);
         let mut naive = Naive { setting, order: Vec::new() };
         for (operation, frame, retry, next_use) in operations {
             let held = naive.order.iter().any(|held| held.0 == frame);
@@ -139,7 +232,7 @@ proptest! {
                     naive.touch(frame, touch);
                 }
                 _ => {
-                    policy.insert(frame, u64::from(frame) * 7 % 5);
+                    policy.insert(frame, Page::new(0, u64::from(frame) * 7 % 5));
                     naive.insert(frame, u64::from(frame) * 7 % 5);
                     // Two pages with one number only exist in different address spaces; keep them apart.
                     if naive.order.iter().filter(|held| held.1 == u64::from(frame) * 7 % 5).count() > 1 {
@@ -154,8 +247,8 @@ proptest! {
 
     #[test]
     fn random_evicts_each_page_once(frames in prop::collection::btree_set(0u32..1000, 1..50)) {
-        let mut policy = Policy::new(&ReclaimPolicy::Random);
-        frames.iter().for_each(|frame| policy.insert(*frame, 0));
+        let mut policy = Policy::new(&ReclaimPolicy::Random, 1000);
+        frames.iter().for_each(|frame| policy.insert(*frame, Page::default()));
         let mut victims: Vec<_> = std::iter::from_fn(|| policy.evict()).map(|victim| victim.frame).collect();
         victims.sort_unstable();
         prop_assert_eq!(victims, frames.into_iter().collect::<Vec<_>>());

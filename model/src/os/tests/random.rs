@@ -5,7 +5,7 @@ use tracegen::record::{Advice, Backing, Event, Protection};
 
 use super::*;
 use crate::mmu::settings::PageTable;
-use crate::os::reclaim::SecondChanceSetting;
+use crate::os::reclaim::{AgingSetting, NfuSetting, SecondChanceSetting, WsClockSetting};
 use crate::time::settings::Device;
 use crate::units::ByteSize;
 
@@ -23,6 +23,12 @@ fn machine() -> impl Strategy<Value = Config> {
         Just(ReclaimPolicy::Opt),
         Just(ReclaimPolicy::Clock(ClockSetting { insert_referenced: false, bits: 2 })),
         Just(ReclaimPolicy::SecondChance(SecondChanceSetting::default())),
+        Just(ReclaimPolicy::Mru),
+        Just(ReclaimPolicy::Lfu),
+        Just(ReclaimPolicy::Nfu(NfuSetting { tick: 5 })),
+        Just(ReclaimPolicy::Aging(AgingSetting { tick: 3, bits: 4 })),
+        Just(ReclaimPolicy::WsClock(WsClockSetting { tau: Some(4) })),
+        Just(ReclaimPolicy::Sieve),
     ];
     let page = prop_oneof![4 => Just(4096u64), 1 => Just(64), 1 => Just(16384), 1 => Just(2 << 20)];
     let table = prop_oneof![4 => Just(PageTable::X86_64Level4), 1 => Just(PageTable::Flat)];

@@ -152,6 +152,15 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
         "{ policy = \"second-chance\", insert_referenced = false }",
         "\"random\"",
         "\"opt\"",
+        "\"mru\"",
+        "\"lfu\"",
+        "\"nfu\"",
+        "{ policy = \"nfu\", tick = 7 }",
+        "\"aging\"",
+        "{ policy = \"aging\", tick = 5, bits = 3 }",
+        "\"wsclock\"",
+        "{ policy = \"wsclock\", tau = 3 }",
+        "\"sieve\"",
     ]);
     let _ = writeln!(text, "[os]\nreclaim = {policy}\nswap_readahead = {}", dice.below(4));
     let _ = writeln!(text, "strict_areas = {}", dice.percent(5));

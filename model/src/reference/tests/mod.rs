@@ -2,6 +2,7 @@
 
 mod dice;
 mod machine;
+mod reclaim;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,13 @@
-//! Page replacement over plain lists.
+//! Policies that are one list.
 
 use std::cmp::Reverse;
 
 use rand::Rng;
 use rand_pcg::Pcg32;
 
-use super::sets::seed_of;
-use crate::os::reclaim::ReclaimPolicy;
+use super::Policy;
+use crate::os::reclaim::{Page, ReclaimPolicy, Touch};
+use crate::reference::sets::seed_of;
 
 /// A page that may be evicted.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +23,13 @@ struct Candidate {
 
 /// The pages that may be evicted, in the order that the policy keeps them in.
 #[derive(Debug)]
-pub struct Reclaim {
+pub struct Simple {
     policy: ReclaimPolicy,
     list: Vec<Candidate>,
     generator: Pcg32,
 }
 
-impl Reclaim {
+impl Simple {
     /// Without pages.
     pub fn new(policy: ReclaimPolicy) -> Self {
         let generator = Pcg32::new(seed_of("os.reclaim.random", 0), 1);
@@ -46,41 +47,41 @@ impl Reclaim {
             _ => (0, 0),
         }
     }
+}
 
-    /// A page now lies in `frame`. With a clock, the front of the list is under the hand, and what goes in
+impl Policy for Simple {
+    /// With a clock, the front of the list is under the hand, and what goes in
     /// behind the hand goes to the end.
-    pub fn insert(&mut self, frame: u64, label: u64) {
-        let uses = self.clock().0;
+    fn insert(&mut self, frame: u64, page: Page) {
+        let (uses, label) = (self.clock().0, page.number());
         self.list.push(Candidate { frame, label, uses, next_use: u64::MAX });
     }
 
-    /// The page in `frame` was used. `retry`: by the access whose fault brought it in.
-    pub fn touch(&mut self, frame: u64, retry: bool, next_use: Option<u64>) {
+    fn touch(&mut self, frame: u64, touch: Touch) {
         let most = self.clock().1;
         let Some(place) = self.list.iter().position(|page| page.frame == frame) else { return };
         match self.policy {
-            ReclaimPolicy::Fifo | ReclaimPolicy::Random => {}
-            ReclaimPolicy::Lru => {
+            ReclaimPolicy::Lru | ReclaimPolicy::Mru => {
                 let page = self.list.remove(place);
                 self.list.push(page);
             }
             ReclaimPolicy::Clock(_) | ReclaimPolicy::SecondChance(_) => {
                 let page = &mut self.list[place];
-                if !retry && page.uses < most {
+                if !touch.retry && page.uses < most {
                     page.uses += 1;
                 }
             }
-            ReclaimPolicy::Opt => self.list[place].next_use = next_use.unwrap_or(u64::MAX),
+            ReclaimPolicy::Opt => self.list[place].next_use = touch.next_use.unwrap_or(u64::MAX),
+            _ => {}
         }
     }
 
-    /// Chooses a page and forgets it: its frame, and how many pages were looked at.
-    pub fn evict(&mut self) -> Option<(u64, u64)> {
+    fn evict(&mut self) -> Option<(u64, u64)> {
         if self.list.is_empty() {
             return None;
         }
         match self.policy {
-            ReclaimPolicy::Fifo | ReclaimPolicy::Lru => Some((self.list.remove(0).frame, 1)),
+            ReclaimPolicy::Mru => self.list.pop().map(|page| (page.frame, 1)),
             ReclaimPolicy::Random => {
                 let draw = u64::from(self.generator.next_u32()) * self.list.len() as u64;
                 Some((self.list.swap_remove((draw >> 32) as usize).frame, 1))
@@ -103,11 +104,11 @@ impl Reclaim {
                 self.remove(frame);
                 Some((frame, 1))
             }
+            _ => Some((self.list.remove(0).frame, 1)),
         }
     }
 
-    /// Forgets the page in `frame`, if there is one.
-    pub fn remove(&mut self, frame: u64) {
+    fn remove(&mut self, frame: u64) {
         let Some(place) = self.list.iter().position(|page| page.frame == frame) else { return };
         if let ReclaimPolicy::Random = self.policy {
             // The order is part of the sequence of choices: the last takes the place.
