@@ -11,6 +11,7 @@ mod goldens;
 mod help;
 mod long;
 mod memory;
+mod prefault;
 mod results;
 mod studies;
 mod traces;

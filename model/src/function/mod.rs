@@ -33,7 +33,7 @@ use crate::cache::settings::Stream;
 use crate::cache::{self, CacheHierarchy};
 use crate::config::{Config, InvalidSetting, Line};
 use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
-use crate::os::{Effects, Os, OsError, Steps};
+use crate::os::{Effects, Made, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
 use crate::statistics::{Statistics, Tally};
 use crate::time::settings::LineCrossing;
@@ -143,8 +143,9 @@ pub struct Simulator {
     walks: WalkCounters,
     steps: Steps,
     effects: Effects,
-    /// Pages to map before the trace starts.
+    /// Pages to map before the trace starts, and the address spaces that are not there then.
     noted: BTreeMap<ProcessId, PageSet>,
+    made: Made,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
     /// Which part of the trace counts.
@@ -231,6 +232,7 @@ impl Simulator {
             steps: Steps::default(),
             effects: Effects::default(),
             noted: BTreeMap::new(),
+            made: Made::default(),
             contents: Vec::new(),
             tally: Tally::default(),
         };

@@ -7,6 +7,7 @@ use tracegen::record::{AccessKind, Event};
 
 use super::{SimulationError, Simulator};
 use crate::address::Vpn;
+use crate::os::Made;
 
 impl Simulator {
     /// Notes the pages that `batch` touches, for [`Self::prefaulted`].
@@ -16,17 +17,21 @@ impl Simulator {
     pub fn prefault(&mut self, batch: &Batch) -> Result<(), SimulationError> {
         let mut at = 0;
         for (next, aside) in &batch.asides {
-            let Aside::Event(cpu, Event::Switch { process }) = aside else { continue };
+            let Aside::Event(cpu, event) = aside else { continue };
             let end = (*next as usize).min(batch.accesses()).max(at);
             self.note(batch, at..end)?;
             at = end;
             let lane = self.lane(*cpu)?;
-            self.lanes[lane].process = *process;
+            if let Event::Switch { process } = event {
+                self.lanes[lane].process = *process;
+            } else {
+                self.made.see(self.lanes[lane].process, event);
+            }
         }
         self.note(batch, at..batch.accesses())
     }
 
-    /// Notes the pages of accesses without a process switch between them.
+    /// Notes the pages of accesses without an event between them.
     fn note(&mut self, batch: &Batch, range: Range<usize>) -> Result<(), SimulationError> {
         let mut at = range.start;
         while at < range.end {
@@ -34,9 +39,14 @@ impl Simulator {
             let end =
                 at + batch.cpu[at..range.end].iter().take_while(|other| **other == cpu).count();
             let lane = self.lane(cpu)?;
-            let pages = self.noted.entry(self.lanes[lane].process).or_default();
+            let process = self.lanes[lane].process;
+            let range = std::mem::replace(&mut at, end)..end;
+            if self.made.has(process) {
+                continue;
+            }
+            let pages = self.noted.entry(process).or_default();
             let mut latest = None;
-            for index in at..end {
+            for index in range {
                 if batch.kind[index] == AccessKind::Fetch && !self.simulates_fetches {
                     continue;
                 }
@@ -48,7 +58,6 @@ impl Simulator {
                     touched.for_each(|page| pages.insert(page));
                 }
             }
-            at = end;
         }
         Ok(())
     }
@@ -60,6 +69,7 @@ impl Simulator {
     /// Not even the page tables fit.
     pub fn prefaulted(&mut self) -> Result<(), SimulationError> {
         let noted = std::mem::take(&mut self.noted);
+        self.made = Made::default();
         'memory: for (process, pages) in noted {
             for page in pages.iter() {
                 if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {

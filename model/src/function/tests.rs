@@ -222,6 +222,29 @@ fn prefaulted_pages_survive_the_mappings_that_the_trace_repeats() {
     assert_eq!(count(&simulator, "os.pages.resident"), 8);
 }
 
+/// Process 0 forks process 1, which touches a page of its parent's and one that only it has, and executes
+/// another program.
+#[test]
+fn what_the_trace_makes_is_not_there_before_it_starts() {
+    let mut batch = Batch::new();
+    let mut touch = |pages: &[u64], events: &[Event]| {
+        pages.iter().for_each(|page| batch.push_access(load(page << 12)));
+        events.iter().for_each(|event| batch.push_event(0, event.clone()));
+    };
+    touch(&[1, 2], &[Event::Fork { child: 1 }, Event::Switch { process: 1 }]);
+    touch(&[2, 3, 4], &[Event::Exec]);
+    touch(&[2], &[Event::Exit, Event::Switch { process: 0 }]);
+    touch(&[1, 4], &[]);
+    let mut simulator = machine(&format!("[os]\nprefault = \"accessed\"\n{SMALL}"));
+    simulator.prefault(&batch).unwrap();
+    simulator.prefaulted().unwrap();
+    assert_eq!(count(&simulator, "os.pages.resident"), 3, "pages 1, 2 and 4 of process 0");
+    simulator.process(&batch, &mut Outcomes::default()).unwrap();
+    // Page 3, which the parent does not have, and page 2 of the other program.
+    assert_eq!(count(&simulator, "os.faults.total"), 2);
+    assert_eq!(count(&simulator, "os.pages.resident"), 3, "process 1 has ended");
+}
+
 #[test]
 fn tables_above_memory_are_told_from_those_in_frames() {
     let above = |text: &str| machine(text).os.has_tables_above_memory();

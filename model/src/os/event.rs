@@ -24,6 +24,9 @@ impl Os {
         effects: &mut Effects,
     ) -> Result<(), OsError> {
         let name = event.name();
+        if let Some(made) = &mut self.prefaulted {
+            made.see(process, event);
+        }
         match *event {
             Event::Mmap { backing: Backing::File { .. }, .. } => Err(later("mmap of a file")),
             Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous } => {
@@ -110,12 +113,14 @@ impl Os {
     }
 
     /// Makes an area in the place of what was there. In a trace from the middle of a run
-    /// (`os.prefault`), the pages that it touches belong to the areas that it makes: they stay.
+    /// (`os.prefault`), the pages that it touches belong to the areas that it makes: they stay, but for
+    /// those of an address space that the trace has made itself.
     fn replace_areas(&mut self, index: u32, start: u64, area: Area, effects: &mut Effects) {
-        if !self.prefaulted {
-            self.remove_areas(index, start, area.end, effects);
-        } else if let Some(space) = self.spaces.get_mut(index) {
+        let Some(space) = self.spaces.get_mut(index) else { return };
+        if self.prefaulted.as_ref().is_some_and(|made| !made.has(space.process)) {
             space.areas.remove(start, area.end);
+        } else {
+            self.remove_areas(index, start, area.end, effects);
         }
         self.add_area(index, start, area);
     }

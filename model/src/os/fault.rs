@@ -62,36 +62,6 @@ impl Os {
         Ok(found)
     }
 
-    /// Maps the page of `addr` before the trace starts (`os.prefault`), as a store outside every area
-    /// would, without counting a fault. Returns false, and maps nothing, once another page would have to
-    /// go.
-    ///
-    /// # Errors
-    /// Not even its page tables fit.
-    pub fn prefault(&mut self, process: ProcessId, addr: VirtAddr) -> Result<bool, OsError> {
-        let effects = &mut Effects::default();
-        let index = self.space(process, effects)?;
-        let Some(addr) = self.fold(addr) else { return Ok(false) };
-        let page = VirtAddr(addr.0 & !(self.page.bytes() - 1));
-        let Some(root) = self.spaces.get(index).map(|space| space.root) else { return Ok(false) };
-        if self.tables.get(root, page) != Pte::default() {
-            return Ok(true);
-        }
-        let levels = self.geometry().levels().len() as u64;
-        let tables = self.table_space.charge(self.geometry().table_bytes(1)).saturating_mul(levels);
-        let need = tables.saturating_add(self.page.bytes());
-        let fits = self.limit.is_none_or(|limit| self.charged().saturating_add(need) <= limit);
-        if !fits || self.buddy.free() < need.div_ceil(self.page.bytes()) {
-            return Ok(false);
-        }
-        self.build_path(index, page, effects)?;
-        let number = Page::new(process, page.0 >> self.page.0);
-        let frame = self.allocate(Some(number), effects)?;
-        self.policy.insert(frame, number);
-        self.map(index, page, frame, Pte::PRESENT | Pte::WRITABLE | Pte::ACCESSED);
-        Ok(true)
-    }
-
     /// The three-way test (no area, not permitted, page in), then what the entry says.
     fn classify(
         &mut self,

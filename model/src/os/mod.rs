@@ -23,6 +23,7 @@ pub mod frames;
 mod invariants;
 mod memory;
 pub mod page_table;
+mod prefault;
 mod preload;
 pub mod reclaim;
 mod rmap;
@@ -41,6 +42,7 @@ pub use error::OsError;
 use frames::{Buddy, FrameTable, TableSpace};
 pub use page_table::{Above, Geometry, Steps, WalkStep};
 use page_table::{Place, Pte, Tables};
+pub use prefault::Made;
 use reclaim::{Page, Policy, Reclaim, Touch};
 use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
@@ -115,8 +117,9 @@ pub struct Os {
     textbook: bool,
     limit: Option<u64>,
     strict: bool,
-    /// What the trace touches was mapped before it started.
-    prefaulted: bool,
+    /// What the trace touches was mapped before it started, but for the address spaces that it has made
+    /// since; nothing where it was not.
+    prefaulted: Option<Made>,
     no_device: bool,
     /// The shared zero page, once somebody has read it.
     zero: Option<u32>,
@@ -159,7 +162,7 @@ impl Os {
             textbook,
             limit: config.os.limit.map(|limit| limit.0),
             strict: config.os.strict_areas,
-            prefaulted: config.os.prefault == Prefault::Accessed,
+            prefaulted: (config.os.prefault == Prefault::Accessed).then(Made::default),
             no_device: !textbook && config.swap.device == Device::None,
             zero: None,
             fresh: None,

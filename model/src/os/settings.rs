@@ -25,7 +25,9 @@ pub struct Os {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
     pub limit: Option<ByteSize>,
-    /// Whether the pages that the trace touches are mapped before it starts.
+    /// Whether the pages that the trace touches are mapped before it starts: in the address spaces that
+    /// there are then. A process that the trace forks has what its parent has mapped; it faults for the
+    /// rest, and so does one that executes another program.
     #[schemars(extend("x-effect" = "function"))]
     pub prefault: Prefault,
     /// Page replacement.
@@ -143,7 +145,7 @@ pub enum Prefault {
     /// Nothing.
     #[default]
     None,
-    /// Every page that the trace touches.
+    /// Every page that the trace touches in an address space that it does not make itself.
     Accessed,
 }
 

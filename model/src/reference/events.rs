@@ -18,11 +18,16 @@ impl Memory {
         event: &Event,
         effects: &mut Effects,
     ) -> Result<(), Stopped> {
+        match event {
+            Event::Fork { child } => self.made.push(*child),
+            Event::Exec | Event::Exit => self.made.push(process),
+            _ => {}
+        }
         match *event {
             Event::Mmap { addr, length, protection, shared, backing: Backing::Anonymous } => {
                 let Some((start, end)) = self.range(addr, length)? else { return Ok(()) };
                 self.space(process, effects)?;
-                self.remove(process, start, end, effects);
+                self.clear_way(process, start, end, effects);
                 self.add(process, Area { start, end, protection, shared });
                 Ok(())
             }
@@ -92,6 +97,15 @@ impl Memory {
         space.is_some_and(|space| space.areas.overlapping(start, end).next().is_some())
     }
 
+    /// Removes what a new area replaces. Pages that were mapped before the trace started are the area's.
+    fn clear_way(&mut self, process: ProcessId, start: u64, end: u64, effects: &mut Effects) {
+        if !self.prefaulted || self.made.contains(&process) {
+            self.remove(process, start, end, effects);
+        } else if let Some(space) = self.spaces.get_mut(&process) {
+            space.areas.cut(start, end);
+        }
+    }
+
     /// Removes areas, the pages in them that lie in no other area, and the tables that are then empty.
     fn remove(&mut self, process: ProcessId, start: u64, end: u64, effects: &mut Effects) {
         if let Some(space) = self.spaces.get_mut(&process) {
@@ -133,22 +147,29 @@ impl Memory {
     /// Frees the tables between two pages that have no entry, in the order in which they end, but never
     /// the root.
     fn prune(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
-        let mut empty = Vec::new();
-        for level in self.shape.levels.iter().skip(1) {
+        let pages_of = |number: u8, table: u64| {
             // In pages, rather than in bytes, the end of the last table can be said.
+            let level = self.shape.level(number)?;
             let span = level.shift + level.bits - self.shape.page_shift;
-            for (process_, number, table) in self.tables.keys() {
-                let (start, end) = (table << span, (table + 1) << span);
-                let used = || self.entries.range((process, start)..(process, end)).next().is_some();
-                if (*process_, *number) == (process, level.number)
-                    && start <= last
-                    && first < end
-                    && !used()
-                {
-                    empty.push((end, level.number, *table, start));
-                }
-            }
-        }
+            Some((table << span, (table + 1) << span))
+        };
+        let of_process = self.tables.keys().filter(|(owner, ..)| *owner == process);
+        let ranges = of_process.filter_map(|(_, number, table)| {
+            let (start, end) = pages_of(*number, *table)?;
+            Some((end, *number, *table, start))
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let concerned = |start: u64, end: u64| start <= last && first < end;
+        let mut empty = ranges.clone();
+        empty.retain(|(end, number, _, start)| {
+            let is_root = self.shape.levels.first().is_none_or(|root| root.number == *number);
+            let used = self.entries.range((process, *start)..(process, *end)).next().is_some();
+            // A table without an entry stays where it is not concerned, and so do those above it.
+            let keeps = ranges.iter().any(|(other_end, lower, _, other)| {
+                lower < number && start <= other && other < end && !concerned(*other, *other_end)
+            });
+            !is_root && concerned(*start, *end) && !used && !keeps
+        });
         empty.sort_unstable();
         effects.table_writes(empty.len() as u64);
         for (_, number, table, start) in empty {
@@ -220,7 +241,7 @@ impl Memory {
         let (from, to) = (old.next_multiple_of(granule), end.next_multiple_of(granule));
         if from < to {
             self.range(from, to - from)?;
-            self.remove(process, from, to, effects);
+            self.clear_way(process, from, to, effects);
             let protection = Protection::READ_WRITE;
             self.add(process, Area { start: from, end: to, protection, shared: false });
         } else if to < from {

@@ -7,7 +7,8 @@ use crate::os::reclaim::Page as Owner;
 use crate::outcome::Work;
 
 impl Memory {
-    fn charged(&self) -> u64 {
+    /// What counts against the limit, in bytes.
+    pub fn charged(&self) -> u64 {
         self.pages.len() as u64 * self.page + self.places.charged()
     }
 

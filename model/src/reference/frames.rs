@@ -66,6 +66,12 @@ impl Buddy {
         self.free.push((order, first));
     }
 
+    /// Free frames.
+    pub fn free_frames(&self) -> u64 {
+        let listed: u64 = self.free.iter().map(|(order, _)| 1 << order).sum();
+        listed + self.frames - self.untouched
+    }
+
     /// Adds free blocks, splits and merges.
     pub fn report(&self, counts: &mut Counts) {
         let mut blocks = self.free.clone();

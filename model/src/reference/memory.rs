@@ -17,7 +17,7 @@ use super::swap::{Slots, Window};
 use crate::config::Config;
 use crate::mmu::settings::PageTable;
 use crate::os::reclaim::Page as Owner;
-use crate::os::settings::Memory as Size;
+use crate::os::settings::{Memory as Size, Prefault};
 use crate::outcome::Work;
 use crate::time::settings::Device;
 
@@ -110,6 +110,10 @@ pub struct Memory {
     /// Memory was given in frames.
     pub textbook: bool,
     pub strict: bool,
+    /// What the trace touches was mapped before it started.
+    pub prefaulted: bool,
+    /// Processes whose address spaces the trace has made.
+    pub made: Vec<ProcessId>,
     pub limit: Option<u64>,
     pub spaces: BTreeMap<ProcessId, Space>,
     /// Leaf entries by process and page number.
@@ -160,6 +164,8 @@ impl Memory {
             page,
             textbook,
             strict: config.os.strict_areas,
+            prefaulted: config.os.prefault == Prefault::Accessed,
+            made: Vec::new(),
             limit: config.os.limit.map(|limit| limit.0),
             spaces: BTreeMap::new(),
             entries: BTreeMap::new(),

@@ -6,8 +6,7 @@
 //! events in the same order and the same statistics; where the two differ, one of them is wrong.
 //!
 //! Its events are the outcomes that are not plain first-level hits. What links outcomes in time
-//! (ancestors, chains, fills under way) and what predicts branches has no twin. Nor have `[state]` and
-//! `os.prefault`.
+//! (ancestors, chains, fills under way) and what predicts branches has no twin. Nor has `[state]`.
 
 mod access;
 mod advice;
@@ -19,6 +18,7 @@ mod evict;
 mod faults;
 mod frames;
 mod memory;
+mod prefault;
 mod pwc;
 mod reclaim;
 mod sets;

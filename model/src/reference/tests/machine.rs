@@ -164,6 +164,9 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
     ]);
     let _ = writeln!(text, "[os]\nreclaim = {policy}\nswap_readahead = {}", dice.below(4));
     let _ = writeln!(text, "strict_areas = {}", dice.percent(5));
+    if dice.percent(30) {
+        let _ = writeln!(text, "prefault = \"accessed\"");
+    }
     let tight = (levels + dice.between(3, 30)) * unit;
     match dice.below(4) {
         0 => {

@@ -15,6 +15,7 @@ use crate::cache::settings::Stream;
 use crate::config::Config;
 use crate::function::{SimulationError, Simulator};
 use crate::os::OsError;
+use crate::os::settings::Prefault;
 use crate::outcome::{FaultKind, MEMORY, Outcome, OutcomeKind, Outcomes, Work};
 use crate::statistics::Statistics;
 use dice::Dice;
@@ -89,6 +90,14 @@ fn difference(
             return Err(format!("one is built: {:?}, {:?}", fast.err(), twin.err()));
         }
     };
+    if config.os.prefault == Prefault::Accessed {
+        batches.iter().try_for_each(|batch| fast.prefault(batch)).map_err(|e| e.to_string())?;
+        match (fast.prefaulted(), twin.prefault(batches)) {
+            (Ok(()), Ok(())) => {}
+            (Err(_), Err(_)) => return Ok(()),
+            (fast, twin) => return Err(format!("mapped before: {fast:?}, {twin:?}")),
+        }
+    }
     let (mut outcomes, mut expected) = (Outcomes::default(), Vec::new());
     let mut ended = (Ok(()), Ok(()));
     for batch in batches {
