@@ -33,6 +33,8 @@ pub struct Known {
     pub page: u64,
     /// The number of the use of the TLB that made its page the latest of its group.
     use_of_page: u64,
+    /// The number of the use of the cache that made its line the latest of its group.
+    use_of_line: u64,
     /// Whose access it was.
     process: ProcessId,
     page_group: u32,
@@ -54,16 +56,25 @@ pub struct LatestPage {
     pub dirty: bool,
 }
 
+/// The line that was used last in a group of the cache's sets.
+#[derive(Debug, Clone, Copy)]
+struct LatestLine {
+    line: u64,
+    /// The number of the use that made it the latest; 0 where nothing is known. Since then it has been in
+    /// the cache: parts that were accessed before may find it clean that they had written to.
+    number: u64,
+}
+
 const NO_PAGE: LatestPage =
     LatestPage { page: 0, start: 0, number: 0, asid: Asid(0), dirty: false };
-const NO_LINE: u64 = u64::MAX;
+const NO_LINE: LatestLine = LatestLine { line: 0, number: 0 };
 
 /// The lines that a CPU has accessed last, and what is latest in the first levels for data.
 #[derive(Debug)]
 pub struct Recall {
     known: Box<[Known]>,
     pages: Box<[LatestPage]>,
-    lines: Box<[u64]>,
+    lines: Box<[LatestLine]>,
     uses: u64,
     /// Whether what has just been filled is as if it had been used, in the TLB and in the cache.
     page_fill_is_use: bool,
@@ -100,9 +111,10 @@ impl Recall {
     pub fn new(tlb: Option<Level<'_>>, cache: Option<Level<'_>>) -> Self {
         let unknown = Known {
             part: u64::MAX,
-            line: NO_LINE,
+            line: 0,
             page: 0,
             use_of_page: u64::MAX,
+            use_of_line: u64::MAX,
             process: 0,
             page_group: 0,
             line_group: 0,
@@ -137,7 +149,8 @@ impl Recall {
         let known = &self.known[part as usize & (self.known.len() - 1)];
         (known.part == part
             && known.process == process
-            && self.lines[known.line_group as usize & (self.lines.len() - 1)] == known.line
+            && self.lines[known.line_group as usize & (self.lines.len() - 1)].number
+                == known.use_of_line
             && self.pages[known.page_group as usize & (self.pages.len() - 1)].number
                 == known.use_of_page)
             .then_some(known)
@@ -206,13 +219,27 @@ impl Recall {
     #[inline]
     pub fn accessed(&mut self, process: ProcessId, part: u64, line: u64, page: u64, stored: bool) {
         let (page_group, line_group) = (self.page_group(page), self.line_group(line));
-        self.lines[line_group as usize] = line;
+        let latest = &mut self.lines[line_group as usize];
+        if latest.line != line || latest.number == 0 {
+            self.uses += 1;
+            *latest = LatestLine { line, number: self.uses };
+        }
+        let use_of_line = latest.number;
         let use_of_page = self.pages[page_group as usize].number;
         if use_of_page == 0 {
             return;
         }
-        self.known[part as usize & (self.known.len() - 1)] =
-            Known { part, line, page, use_of_page, process, page_group, line_group, stored };
+        self.known[part as usize & (self.known.len() - 1)] = Known {
+            part,
+            line,
+            page,
+            use_of_page,
+            use_of_line,
+            process,
+            page_group,
+            line_group,
+            stored,
+        };
     }
 }
 
@@ -250,6 +277,20 @@ mod tests {
         assert!(!known(&recall, 65) && known(&recall, 130), "the same set of the TLB");
         access(&mut recall, 1, 71);
         assert!(!known(&recall, 65), "its page has been away");
+    }
+
+    #[test]
+    fn a_part_of_a_line_that_has_been_away_is_not_known_to_be_written() {
+        // Line 2 has parts 4 and 5.
+        let mut recall = recall(1, 4);
+        recall.page_used(0, Asid(0), 0, true);
+        let store = |recall: &mut Recall, part| recall.accessed(1, part, part / 2, 0, true);
+        store(&mut recall, 4);
+        store(&mut recall, 5);
+        assert!(known(&recall, 4) && known(&recall, 5));
+        store(&mut recall, 12);
+        store(&mut recall, 4);
+        assert!(known(&recall, 4) && !known(&recall, 5));
     }
 
     #[test]
