@@ -11,7 +11,7 @@ use model::function::inspect::Inspection;
 pub fn text(config: &Config, seen: &Inspection) -> String {
     let mut out = String::new();
     // A resolved configuration has a page size that is a power of two.
-    let page = PageShift(config.mmu.page_size.0.trailing_zeros() as u8);
+    let page = PageShift(config.mmu.base_page().0.trailing_zeros() as u8);
     let bits = u32::from(config.mmu.va_bits.unwrap_or(48));
     let _ = writeln!(out, "virtual address {:#x}", seen.va);
     if config.mmu.enabled {
@@ -19,7 +19,9 @@ pub fn text(config: &Config, seen: &Inspection) -> String {
         let _ = writeln!(
             out,
             "  VPN {:#x}, offset {:#x} ({} pages)",
-            seen.vpn, seen.vpo, config.mmu.page_size
+            seen.vpn,
+            seen.vpo,
+            config.mmu.base_page()
         );
         translation(&mut out, seen);
     } else {

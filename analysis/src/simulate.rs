@@ -160,7 +160,7 @@ fn future_shifts(machines: &[Vec<&Config>]) -> BTreeSet<u8> {
     let configs = machines.iter().filter_map(|configs| configs.first());
     let seers = configs.filter(|config| config.os.reclaim.needs_next_use());
     // Page sizes are powers of two.
-    seers.map(|config| config.mmu.page_size.0.trailing_zeros() as u8).collect()
+    seers.map(|config| config.mmu.base_page().0.trailing_zeros() as u8).collect()
 }
 
 /// One pass for each machine: next uses are known for one page size at a time.

@@ -39,7 +39,7 @@ pub fn function(config: &Config, pages: Option<u64>) -> u64 {
 /// The most base pages that a machine keeps of a trace with `pages` pages of 4 KiB: its memory and its
 /// swap hold no more.
 fn touched(config: &Config, pages: Option<u64>) -> u64 {
-    let size = config.mmu.page_size.0.max(1);
+    let size = config.mmu.base_page().0.max(1);
     let frames = match config.os.memory {
         Some(Memory::Frames(frames)) => frames,
         Some(Memory::Bytes(bytes)) => bytes.0 / size,

@@ -97,15 +97,23 @@ fn a_cyclic_sweep_fits_the_tlb_or_always_misses() {
 #[test]
 fn a_walk_reads_an_entry_a_level() {
     let sandbox = Sandbox::new();
-    sandbox.write("sweep.din", sweep_of(100, 4096, 2));
-    for (format, levels) in [("flat", 1), ("x86-64-4level", 4), ("x86-64-5level", 5)] {
-        sandbox.write(
-            "machine.toml",
-            format!(
-                "[mmu]\npage_table = \"{format}\"\nva_bits = {}\n[os]\nprefault = \"accessed\"\n",
-                if levels == 1 { 32 } else { 12 + 9 * levels }
-            ),
-        );
+    sandbox.write("sweep.din", sweep_of(100, 64 << 10, 2));
+    for (format, levels) in [
+        ("flat", 1),
+        ("x86-64-4level", 4),
+        ("x86-64-5level", 5),
+        ("x86-32", 2),
+        // The first of three levels is in registers.
+        ("x86-pae", 2),
+        ("sv39", 3),
+        ("sv48", 4),
+        ("sv57", 5),
+        ("arm-4k", 4),
+        ("arm-16k", 4),
+        ("arm-64k", 3),
+    ] {
+        let machine = format!("[mmu]\npage_table = \"{format}\"\n[os]\nprefault = \"accessed\"\n");
+        sandbox.write("machine.toml", machine);
         let result = sandbox.simulate("--config machine.toml --trace sweep.din");
         assert_eq!(count(&result, "walker.walks"), 200, "{format}");
         assert_eq!(count(&result, "walker.references"), 200 * levels, "{format}");

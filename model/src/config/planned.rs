@@ -2,13 +2,7 @@
 
 /// Values of settings. A setting in an array is written without its element's name.
 const VALUES: [(&str, &[&str]); 10] = [
-    (
-        "mmu.page_table",
-        &[
-            "sv39", "sv48", "sv57", "arm-4k", "arm-16k", "arm-64k", "x86-32", "x86-pae", "hashed",
-            "cuckoo",
-        ],
-    ),
+    ("mmu.page_table", &["hashed", "cuckoo"]),
     (
         "cache.replacement",
         &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],

@@ -2,7 +2,7 @@
 
 use super::{Config, InvalidSetting};
 use crate::cache::settings::Stream;
-use crate::mmu::settings::{Format, Mmu, PageTable};
+use crate::mmu::settings::Mmu;
 use crate::os::settings::Memory;
 use crate::units::{ByteSize, Span};
 
@@ -19,7 +19,7 @@ impl Config {
         self.resolve_mmu();
         self.resolve_caches();
         if self.os.memory.is_none() {
-            let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+            let addressable = 1u64.checked_shl(self.mmu.physical_bits().into()).unwrap_or(u64::MAX);
             self.os.memory = Some(Memory::Bytes(ByteSize(addressable.min(MEMORY))));
         }
         self.dram = self.dram.resolved();
@@ -29,13 +29,15 @@ impl Config {
 
     fn resolve_mmu(&mut self) {
         let mmu = &mut self.mmu;
+        let page_size = mmu.base_page();
+        mmu.page_size = Some(page_size);
+        mmu.pa_bits = Some(mmu.physical_bits());
         if mmu.va_bits.is_none() {
             mmu.va_bits = Some(mmu.translated_bits());
         }
         let sizes = mmu.page_sizes();
         let leaves = mmu.leaf_sizes();
-        let unmapped = !leaves.contains(&mmu.page_size);
-        let page_size = mmu.page_size;
+        let unmapped = !leaves.contains(&page_size);
         for tlb in &mut mmu.tlb {
             match &mut tlb.pages {
                 None => tlb.pages = Some(sizes.clone()),
@@ -84,53 +86,21 @@ impl Config {
 }
 
 impl Mmu {
-    /// The page-table format by its numbers.
-    pub fn radix(&self) -> Option<Format> {
-        let x86 = |levels| Format { bits: vec![9; levels], entry_bytes: 8, leaves: vec![1, 2, 3] };
-        match (&self.format, self.page_table) {
-            (Some(format), _) => Some(format.clone()),
-            (None, PageTable::X86_64Level4) => Some(x86(4)),
-            (None, PageTable::X86_64Level5) => Some(x86(5)),
-            (None, PageTable::Flat) => None,
-        }
-    }
-
-    /// Bits of a virtual address that the format translates, with 4 KiB pages where it does not say.
+    /// Bits of a virtual address that the page table translates where nothing says otherwise.
     fn translated_bits(&self) -> u8 {
-        let offset = self.page_size.0.max(1).ilog2();
-        match (self.radix(), &self.format) {
-            (Some(format), Some(_)) => {
-                let index: u32 = format.bits.iter().map(|bits| u32::from(*bits)).sum();
-                u8::try_from(index.saturating_add(offset)).unwrap_or(u8::MAX)
-            }
-            (Some(format), None) => {
-                let index: u32 = format.bits.iter().map(|bits| u32::from(*bits)).sum();
-                u8::try_from(index.saturating_add(12)).unwrap_or(u8::MAX)
-            }
-            (None, _) => 32,
+        if let Some(format) = &self.format {
+            let offset = self.base_page().0.max(1).ilog2();
+            let index: u32 = format.bits.iter().map(|bits| u32::from(*bits)).sum();
+            return u8::try_from(index.saturating_add(offset)).unwrap_or(u8::MAX);
         }
-    }
-
-    /// The sizes that a leaf of the format can map, smallest first: 4 KiB and up for the named ones.
-    pub fn leaf_sizes(&self) -> Vec<ByteSize> {
-        let Some(format) = self.radix() else { return vec![self.page_size] };
-        let offset = if self.format.is_some() { self.page_size.0.max(1).ilog2() } else { 12 };
-        let mut sizes = Vec::new();
-        let mut shift = offset;
-        for (level, bits) in (1u8..).zip(format.bits.iter().rev()) {
-            if level == 1 || format.leaves.contains(&level) {
-                sizes.extend(1u64.checked_shl(shift).map(ByteSize));
-            }
-            shift = shift.saturating_add(u32::from(*bits));
-        }
-        sizes
+        self.page_table.radix().map_or(32, |format| format.va_bits)
     }
 
     /// Every page size that a TLB of this machine can be built for: those of the format and the base
     /// page, smallest first.
     pub fn known_sizes(&self) -> Vec<ByteSize> {
         let mut sizes = self.leaf_sizes();
-        sizes.push(self.page_size);
+        sizes.push(self.base_page());
         sizes.sort_unstable();
         sizes.dedup();
         sizes
@@ -139,11 +109,11 @@ impl Mmu {
     /// The page sizes of the machine: the base page, and the format's larger leaves where the base page
     /// is a leaf too.
     pub fn page_sizes(&self) -> Vec<ByteSize> {
-        let leaves = self.leaf_sizes();
-        if leaves.contains(&self.page_size) {
-            leaves.into_iter().filter(|size| *size >= self.page_size).collect()
+        let (page, leaves) = (self.base_page(), self.leaf_sizes());
+        if leaves.contains(&page) {
+            leaves.into_iter().filter(|size| *size >= page).collect()
         } else {
-            vec![self.page_size]
+            vec![page]
         }
     }
 }

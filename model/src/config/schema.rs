@@ -278,7 +278,7 @@ mod tests {
         other.core.frequency = Frequency(1_000_000_000);
         other.name = "other".to_owned();
         assert_eq!(one.functional_key(), other.functional_key());
-        other.mmu.page_size = ByteSize(2 << 20);
+        other.mmu.page_size = Some(ByteSize(2 << 20));
         assert_ne!(one.functional_key(), other.functional_key());
     }
 }

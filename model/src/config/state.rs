@@ -84,9 +84,9 @@ impl State {
     /// Checks that everything named exists and fits the machine, whose own settings are right.
     pub(super) fn validate(&self, config: &Config) -> Result<(), InvalidSetting> {
         let mmu = &config.mmu;
-        let offset = mmu.page_size.0.max(1).ilog2();
+        let offset = mmu.base_page().0.max(1).ilog2();
         let pages = |bits: u8| u32::from(bits).saturating_sub(offset);
-        let (vpns, ppns) = (pages(mmu.va_bits.unwrap_or(64)), pages(mmu.pa_bits));
+        let (vpns, ppns) = (pages(mmu.va_bits.unwrap_or(64)), pages(mmu.physical_bits()));
         for (at, entry) in self.tlb.iter().enumerate() {
             let path = |key: &str| format!("state.tlb[{at}].{key}");
             let Some(tlb) = mmu.tlb.iter().find(|tlb| tlb.name == entry.name) else {
@@ -125,7 +125,7 @@ impl State {
             below(path("set"), line.set.into(), sets)?;
             below(path("way"), line.way.into(), ways.into())?;
             let number = u128::from(line.tag) * u128::from(sets) + u128::from(line.set);
-            let bits = u32::from(mmu.pa_bits).saturating_sub(cache.line.0.max(1).ilog2());
+            let bits = u32::from(mmu.physical_bits()).saturating_sub(cache.line.0.max(1).ilog2());
             fits(path("tag"), number, bits, "physical line numbers")?;
             if !line.bytes.is_empty() && line.bytes.len() as u64 != cache.line.0 {
                 let (expected, found) = (cache.line.0, line.bytes.len());

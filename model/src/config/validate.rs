@@ -59,7 +59,7 @@ impl Config {
         streams(&path("serves"), &cache.serves)?;
         cache.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
         let way = size / u64::from(ways);
-        let page = self.mmu.page_size;
+        let page = self.mmu.base_page();
         if cache.indexing == Indexing::Vipt && self.mmu.enabled && way > page.0 {
             let way = ByteSize(way);
             let message = format!(
@@ -125,7 +125,7 @@ impl Config {
     }
 
     fn memory(&self) -> Check {
-        let page = self.mmu.page_size;
+        let page = self.mmu.base_page();
         let most = match self.os.memory {
             Some(Memory::Bytes(bytes)) => {
                 self.addressable(bytes)?;
@@ -150,9 +150,9 @@ impl Config {
     }
 
     fn addressable(&self, bytes: ByteSize) -> Check {
-        let addressable = 1u64.checked_shl(self.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+        let addressable = 1u64.checked_shl(self.mmu.physical_bits().into()).unwrap_or(u64::MAX);
         if bytes.0 > addressable {
-            let (bits, most) = (self.mmu.pa_bits, ByteSize(addressable));
+            let (bits, most) = (self.mmu.physical_bits(), ByteSize(addressable));
             let message = format!("{bits}-bit physical addresses reach {most}, not {bytes}");
             return fault("os.memory", message);
         }
@@ -161,9 +161,9 @@ impl Config {
 
     /// Whether a page can be mapped in `memory` at all: it needs a frame and one for each table.
     fn mappable(&self, path: &str, memory: ByteSize) -> Check {
-        let tables = self.mmu.radix().map_or(1, |format| format.bits.len() as u64);
-        let table = self.mmu.page_size.0.min(4096);
-        let least = self.mmu.page_size.0.saturating_add(tables.saturating_mul(table));
+        let tables = u64::from(self.mmu.levels());
+        let table = self.mmu.base_page().0.min(4096);
+        let least = self.mmu.base_page().0.saturating_add(tables.saturating_mul(table));
         if self.mmu.enabled && memory.0 < least {
             let message = format!("one page and its tables take {}, not {memory}", ByteSize(least));
             return fault(path, message);
@@ -181,17 +181,25 @@ impl Config {
 
 impl Mmu {
     fn widths(&self) -> Check {
-        let page = self.page_size;
+        let page = self.base_page();
         if !page.0.is_power_of_two() || page.0 < 64 {
             let message = format!("expected a power of two from 64B, found {page}");
             return fault("mmu.page_size", message);
         }
         let offset = page.0.trailing_zeros();
-        for (key, bits) in [("va_bits", self.va_bits.unwrap_or(64)), ("pa_bits", self.pa_bits)] {
+        for (key, bits) in
+            [("va_bits", self.va_bits.unwrap_or(64)), ("pa_bits", self.physical_bits())]
+        {
             if u32::from(bits) < offset {
                 let message = format!("a page of {page} alone takes {offset} bits, not {bits}");
                 return fault(format!("mmu.{key}"), message);
             }
+        }
+        let (bits, most) =
+            (self.physical_bits(), self.named_format().map_or(56, |format| format.most_pa_bits));
+        if bits > most {
+            let message = format!("an entry of the page table holds {most} bits, not {bits}");
+            return fault("mmu.pa_bits", message);
         }
         Ok(())
     }
@@ -219,14 +227,15 @@ impl Mmu {
         Ok(())
     }
 
-    /// The widest address that the page table translates.
+    /// The widest address that the page table translates. A page that is no leaf of the format has as many
+    /// levels as it takes; one flat table has any size.
     fn reach(&self) -> u32 {
-        let leaf = self.leaf_sizes().first().map_or(0, |size| size.0.max(1).ilog2());
-        match self.radix() {
-            Some(format) if self.leaf_sizes().contains(&self.page_size) => {
-                leaf + format.bits.iter().map(|bits| u32::from(*bits)).sum::<u32>()
-            }
-            // Any other page has as many levels of 9 bits as it takes; one flat table has any size.
+        let page = self.base_page().0.max(1).ilog2();
+        if let Some(format) = &self.format {
+            return page + format.bits.iter().map(|bits| u32::from(*bits)).sum::<u32>();
+        }
+        match self.page_table.radix() {
+            Some(format) if format.is_leaf(page as u8) => format.most_va_bits().into(),
             _ => 64,
         }
     }
@@ -276,14 +285,15 @@ impl Mmu {
     }
 
     fn pwcs(&self) -> Check {
-        let offset = self.page_size.0.max(1).ilog2();
-        let index = u32::from(self.va_bits.unwrap_or(64)).saturating_sub(offset);
-        let format = self.radix().map_or(1, |format| format.bits.len() as u32);
-        let levels = if self.radix().is_some() { format.max(index.div_ceil(9)) } else { 1 };
+        let levels = self.levels();
         for (at, pwc) in self.pwc.iter().enumerate() {
             let path = |key: &str| format!("mmu.pwc.{}.{key}", pwc.level);
             if u32::from(pwc.level) > levels {
                 let message = format!("the page table has {levels} levels, not {}", pwc.level);
+                return fault(path("level"), message);
+            }
+            if self.root_in_registers() && u32::from(pwc.level) == levels {
+                let message = "the processor keeps the root's entries in registers";
                 return fault(path("level"), message);
             }
             if self.pwc[..at].iter().any(|other| other.level == pwc.level) {
@@ -344,7 +354,7 @@ mod tests {
     fn frames_lie_below_the_highest_physical_address() {
         let machine = |frames| {
             let mut config = Config::default();
-            config.mmu.pa_bits = 20;
+            config.mmu.pa_bits = Some(20);
             config.os.memory = Some(Memory::Frames(frames));
             config.resolve()
         };

@@ -31,11 +31,12 @@ pub struct TableStep {
     pub index: u64,
     /// Where the entry lies.
     pub entry_pa: u64,
-    /// What it holds, in the x86-64 layout.
+    /// What it holds, in the format's layout; that of 64-bit x86 where the format has no name.
     pub value: u64,
     /// Whether it is present.
     pub present: bool,
-    /// Whether the walker reads it; it does not where a paging-structure cache has what it says.
+    /// Whether the walker reads it; it does not where a paging-structure cache or a register has what
+    /// it says.
     pub read: bool,
     /// The cache that has it, or `memory`; nothing where it is not read.
     pub served_by: Option<String>,
@@ -157,7 +158,9 @@ impl Simulator {
         }
         let mut steps = Steps::default();
         let leaf = self.os.walk(process, addr, &mut steps);
-        let start = asid.and_then(|asid| cpu.pwc.probe(asid, addr)).map_or(u8::MAX, |s| s.level);
+        let highest = self.os.geometry().first_read();
+        let start =
+            asid.and_then(|asid| cpu.pwc.probe(asid, addr)).map_or(highest + 1, |s| s.level);
         for step in steps.iter() {
             let read = step.level < start;
             seen.walk.push(TableStep {

@@ -172,8 +172,8 @@ impl Simulator {
         let page = config.mmu.enabled.then_some(base_page);
         // Tables above memory need not lie below 2^pa_bits, and what [state] says need not lie in memory.
         let bits = match config.mmu.enabled && !os.has_tables_above_memory() {
-            true if config.state.is_none() => config.mmu.pa_bits.min(os.memory_bits()),
-            true => config.mmu.pa_bits,
+            true if config.state.is_none() => config.mmu.physical_bits().min(os.memory_bits()),
+            true => config.mmu.physical_bits(),
             false => 64,
         };
         let entry_level = config.mmu.walker.entry_level.as_deref();

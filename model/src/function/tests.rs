@@ -1,5 +1,6 @@
 //! The function half against closed forms.
 
+mod formats;
 mod settled;
 
 use tracegen::batch::{Batch, Mark};

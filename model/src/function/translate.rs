@@ -225,16 +225,16 @@ impl Simulator {
     /// the caches.
     fn walk(&mut self, request: &Request, addr: VirtAddr, out: &mut Outcomes) -> Option<Leaf> {
         let Self { os, cpu, walks, .. } = self;
-        let root = os.geometry().levels().len() as u8;
+        let highest = os.geometry().first_read();
         let Some(Reads { above, entry, leaf }) = os.reads(request.process, addr) else {
             return self.walk_in_vain(request, addr, out);
         };
         walks.walks += 1;
-        // One entry is read a level, the root's first.
-        let first = cpu.pwc.lookup(cpu.asid, addr).map_or(0, |start| root + 1 - start.level);
+        // One entry is read a level, the highest one's first.
+        let first = cpu.pwc.lookup(cpu.asid, addr).map_or(0, |start| highest + 1 - start.level);
         for (depth, step) in (0..).zip(above).skip(first.into()) {
             walks.read(cpu.table_access(step.entry, ReferenceKind::Walk, out));
-            cpu.pwc.fill(cpu.asid, addr, root - depth, step.table);
+            cpu.pwc.fill(cpu.asid, addr, highest - depth, step.table);
         }
         walks.read(cpu.table_access(entry, ReferenceKind::Walk, out));
         leaf
@@ -250,7 +250,8 @@ impl Simulator {
         let Self { os, cpu, steps, walks, .. } = self;
         let leaf = os.walk(request.process, addr, steps);
         walks.walks += 1;
-        let start = cpu.pwc.lookup(cpu.asid, addr).map_or(u8::MAX, |start| start.level);
+        let highest = os.geometry().first_read();
+        let start = cpu.pwc.lookup(cpu.asid, addr).map_or(highest + 1, |start| start.level);
         for (place, step) in steps.iter().enumerate().filter(|(_, step)| step.level < start) {
             walks.read(cpu.table_access(step.entry, ReferenceKind::Walk, out));
             if let Some(below) = steps.get(place + 1) {

@@ -433,7 +433,7 @@ mod tests {
     #[test]
     fn a_size_below_the_base_page_holds_nothing() {
         let list = vec![tlb("dtlb", 1, 2, Some(&[PAGE])), tlb("dtlb-2m", 1, 2, Some(&[HUGE]))];
-        let settings = Mmu { tlb: list, page_size: ByteSize(HUGE.bytes()), ..Mmu::default() };
+        let settings = Mmu { tlb: list, page_size: Some(ByteSize(HUGE.bytes())), ..Mmu::default() };
         let mut tlbs = TlbHierarchy::new(&settings, &[HUGE, GIANT], 48, 0).unwrap();
         assert_eq!((access(&mut tlbs, 5, HUGE), access(&mut tlbs, 5, HUGE)), (WALKED, 1));
         assert_eq!(counts(&tlbs), [(0, 0), (1, 1)]);

@@ -1,5 +1,6 @@
 //! Address translation hardware: TLBs, paging-structure caches and the hierarchy that they form.
 
+pub mod format;
 pub mod hierarchy;
 pub mod pwc;
 pub mod settings;

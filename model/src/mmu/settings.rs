@@ -25,16 +25,20 @@ pub struct Mmu {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
     pub format: Option<Format>,
-    /// The base page: a power of two from 64 B. A leaf size of the format maps everything with that leaf.
+    /// The base page: a power of two from 64 B. A leaf size of the format maps everything with that leaf;
+    /// any other changes only the offset's width. Default: the smallest page of the format.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
-    pub page_size: ByteSize,
-    /// Width of a virtual address in bits. Default: what the format translates.
+    pub page_size: Option<ByteSize>,
+    /// Width of a virtual address in bits, which chooses the number of levels of the Arm formats.
+    /// Default: what the format translates.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"), range(min = 8, max = 64))]
     pub va_bits: Option<u8>,
-    /// Width of a physical address in bits.
+    /// Width of a physical address in bits. Default: the format's, 52 where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"), range(min = 8, max = 56))]
-    pub pa_bits: u8,
+    pub pa_bits: Option<u8>,
     /// How many address-space identifiers TLB entries can carry; 0: a process switch flushes.
     #[schemars(extend("x-effect" = "function"))]
     pub asids: u16,
@@ -52,9 +56,9 @@ impl Default for Mmu {
             enabled: true,
             page_table: PageTable::X86_64Level4,
             format: None,
-            page_size: ByteSize(4096),
+            page_size: None,
             va_bits: None,
-            pa_bits: 52,
+            pa_bits: None,
             asids: 4096,
             tlb: Vec::new(),
             walker: Walker::default(),
@@ -72,6 +76,31 @@ pub enum PageTable {
     /// One level more: 57-bit addresses.
     #[serde(rename = "x86-64-5level")]
     X86_64Level5,
+    /// 32-bit x86 without PAE: 10 bits each of a directory and a table, leaves of 4 KiB and 4 MiB.
+    #[serde(rename = "x86-32")]
+    X86Short,
+    /// 32-bit x86 with PAE: 2, 9 and 9 bits, leaves of 4 KiB and 2 MiB. The first level's four entries
+    /// are in registers.
+    #[serde(rename = "x86-pae")]
+    X86Pae,
+    /// RISC-V with 39-bit addresses: three levels, leaves of 4 KiB, 2 MiB and 1 GiB.
+    #[serde(rename = "sv39")]
+    Sv39,
+    /// RISC-V with 48-bit addresses: a fourth level, and leaves of 512 GiB.
+    #[serde(rename = "sv48")]
+    Sv48,
+    /// RISC-V with 57-bit addresses: a fifth level, and leaves of 256 TiB.
+    #[serde(rename = "sv57")]
+    Sv57,
+    /// Arm's 4 KiB granule: 9 bits a level, leaves of 4 KiB, 2 MiB and 1 GiB.
+    #[serde(rename = "arm-4k")]
+    Arm4k,
+    /// Arm's 16 KiB granule: 11 bits a level, leaves of 16 KiB and 32 MiB.
+    #[serde(rename = "arm-16k")]
+    Arm16k,
+    /// Arm's 64 KiB granule: 13 bits a level, leaves of 64 KiB and 512 MiB.
+    #[serde(rename = "arm-64k")]
+    Arm64k,
     /// One table with an entry for every page: textbooks.
     #[serde(rename = "flat")]
     Flat,

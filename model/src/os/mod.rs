@@ -93,7 +93,7 @@ impl Leaf {
 /// What a walker reads that gets as far as a leaf entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Reads<'a> {
-    /// The entries above the leaf's, the root's first: one a level.
+    /// The entries above the leaf's, one a level, the [highest](Geometry::first_read) that is read first.
     pub above: &'a [Above],
     /// The address of the leaf entry.
     pub entry: PhysAddr,
@@ -151,7 +151,7 @@ impl Os {
         let tables_outside = textbook || geometry.is_flat();
         let slots = if textbook { u32::MAX } else { swap_slots(config, page)? };
         let mut os = Self {
-            table_space: TableSpace::new(page, frames, tables_outside),
+            table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
             buddy: Buddy::new(frames),
             frames: FrameTable::default(),
             slots: Slots::new(slots),
@@ -277,11 +277,11 @@ fn setting(key: &'static str, message: impl Into<String>) -> OsError {
 
 /// Frames of memory, and whether they are for user data alone.
 fn memory(config: &Config, page: PageShift) -> Result<(u64, bool), OsError> {
-    let largest = 1u64.checked_shl(config.mmu.pa_bits.into()).unwrap_or(u64::MAX);
+    let largest = 1u64.checked_shl(config.mmu.physical_bits().into()).unwrap_or(u64::MAX);
     let (frames, textbook) = match config.os.memory {
         Some(Memory::Frames(frames)) => (frames, true),
         Some(Memory::Bytes(size)) if size.0 > largest => {
-            let bits = config.mmu.pa_bits;
+            let bits = config.mmu.physical_bits();
             return Err(setting(
                 "os.memory",
                 format!("{size} is more than mmu.pa_bits = {bits} address"),
@@ -291,7 +291,7 @@ fn memory(config: &Config, page: PageShift) -> Result<(u64, bool), OsError> {
         None => (largest.min(8 << 30) >> page.0, false),
     };
     match frames {
-        0 => Err(setting("os.memory", format!("holds no page of {}", config.mmu.page_size))),
+        0 => Err(setting("os.memory", format!("holds no page of {}", config.mmu.base_page()))),
         // The last number stands for none.
         _ if frames >= u64::from(u32::MAX) => {
             Err(setting("os.memory", format!("{frames} pages are more than the model's 2^32 - 2")))

@@ -115,7 +115,11 @@ impl Os {
         out.peak("os.pages.peak_resident", "pages", peak, self.counters.peak_resident);
         let mut pages =
             |name: &str, doc, value| out.level(format!("os.pages.{name}"), "pages", doc, value);
-        pages("table_pages", "page tables in units of 4 KiB, at the end", self.table_space.pages());
+        pages(
+            "table_pages",
+            "page tables in units of 4 KiB, or of the format's granule, at the end",
+            self.table_space.pages(),
+        );
         pages("cached", "frames in the swap cache alone, at the end", self.cached);
         out.level(
             "os.vsz_bytes",

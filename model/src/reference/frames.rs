@@ -102,6 +102,8 @@ struct Place {
 #[derive(Debug)]
 pub struct TablePlaces {
     page: u64,
+    /// What tables are counted in.
+    unit: u64,
     outside: bool,
     taken: Vec<Place>,
     /// Frames that tables of a size share.
@@ -113,11 +115,12 @@ pub struct TablePlaces {
 }
 
 impl TablePlaces {
-    /// For a machine of `frames` pages; `outside`: all lie above memory.
-    pub fn new(page: u64, frames: u64, outside: bool) -> Self {
-        let above = frames.saturating_mul(page).checked_next_multiple_of(4096).unwrap_or(u64::MAX);
+    /// For a machine of `frames` pages whose tables are counted in `unit`; `outside`: all lie above
+    /// memory.
+    pub fn new(page: u64, unit: u64, frames: u64, outside: bool) -> Self {
+        let above = frames.saturating_mul(page).checked_next_multiple_of(unit).unwrap_or(u64::MAX);
         let (taken, shared, returned) = Default::default();
-        Self { page, outside, taken, shared, above, returned }
+        Self { page, unit, outside, taken, shared, above, returned }
     }
 
     /// The order of the block for a table of so many bytes; `None` above memory.
@@ -136,9 +139,9 @@ impl TablePlaces {
         self.taken.iter().map(|place| self.charge(place.bytes)).sum()
     }
 
-    /// All tables in units of 4 KiB, each rounded up.
+    /// All tables in their unit, each rounded up.
     pub fn pages(&self) -> u64 {
-        self.taken.iter().map(|place| place.bytes.div_ceil(4096)).sum()
+        self.taken.iter().map(|place| place.bytes.div_ceil(self.unit)).sum()
     }
 
     /// A place for a table; `None` where no frame is free.
@@ -157,7 +160,7 @@ impl TablePlaces {
             Some(last) => self.returned.remove(last).start,
             None => {
                 let start = self.above;
-                self.above = (start + bytes).next_multiple_of(4096);
+                self.above = (start + bytes).next_multiple_of(self.unit);
                 start
             }
         }

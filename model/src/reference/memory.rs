@@ -144,7 +144,7 @@ impl Memory {
     /// The operating system of a resolved machine, with process 0.
     pub fn new(config: &Config) -> Result<Self, Stopped> {
         let shape = Shape::new(config);
-        let page = config.mmu.page_size.0;
+        let page = config.mmu.base_page().0;
         let (frames, textbook) = match config.os.memory {
             Some(Size::Frames(frames)) => (frames, true),
             Some(Size::Bytes(bytes)) => (bytes.0 / page, false),
@@ -172,7 +172,7 @@ impl Memory {
             tables: BTreeMap::new(),
             pages: BTreeMap::new(),
             buddy: Buddy::new(frames),
-            places: TablePlaces::new(page, frames, textbook || flat),
+            places: TablePlaces::new(page, shape.unit, frames, textbook || flat),
             slots: Slots::new(slots),
             window: Window::new(config.os.swap_readahead),
             reclaim: reclaim::policy(config.os.reclaim, frames.min(most)),

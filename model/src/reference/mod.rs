@@ -118,7 +118,7 @@ impl Reference {
         Ok(Self {
             translates: config.mmu.enabled,
             split: config.core.line_crossing == LineCrossing::Split,
-            page: config.mmu.page_size.0,
+            page: config.mmu.base_page().0,
             tlbs: Tlbs::new(&config.mmu, seed),
             pwcs: Pwcs::new(&config.mmu, &memory.shape, seed),
             caches: Caches::new(&config.cache, config.mmu.walker.entry_level.as_deref(), seed),

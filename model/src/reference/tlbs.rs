@@ -43,7 +43,7 @@ impl Tlbs {
             name: tlb.name.clone(),
             level: tlb.level,
             serves: tlb.serves.clone(),
-            holds: tlb.pages.as_ref().is_none_or(|pages| pages.contains(&mmu.page_size)),
+            holds: tlb.pages.as_ref().is_none_or(|pages| pages.contains(&mmu.base_page())),
             entries: Sets::new(
                 tlb.entries.into(),
                 tlb.ways.of(tlb.entries).into(),

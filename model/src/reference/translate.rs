@@ -112,7 +112,8 @@ impl Reference {
     fn walk(&mut self, request: &Request) -> Option<Entry> {
         let Request { process, addr, .. } = *request;
         self.counts.add("walker.walks", 1);
-        let known = self.pwcs.look_up(process, addr, &mut self.counts).unwrap_or(u8::MAX);
+        let known = self.pwcs.look_up(process, addr, &mut self.counts);
+        let known = known.unwrap_or(self.memory.shape.unread);
         let reads = self.memory.reads(process, addr);
         for (place, (level, entry)) in reads.iter().enumerate() {
             if *level >= known {

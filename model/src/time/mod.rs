@@ -215,7 +215,7 @@ impl SwapDevice {
             }
             _ => Storage::new(&config.swap)?,
         };
-        Ok(Self { device, page_bytes: config.mmu.page_size.0 })
+        Ok(Self { device, page_bytes: config.mmu.base_page().0 })
     }
 }
 

@@ -14,6 +14,8 @@ use crate::address::{PageShift, Pfn, PhysAddr};
 #[derive(Debug, Clone)]
 pub struct TableSpace {
     page: PageShift,
+    /// What tables are counted in.
+    unit: PageShift,
     outside: bool,
     /// Where the region above memory goes on.
     next: u64,
@@ -29,11 +31,13 @@ pub struct TableSpace {
 }
 
 impl TableSpace {
-    /// For a machine of `frames` frames; `outside`: tables never take frames.
-    pub fn new(page: PageShift, frames: u64, outside: bool) -> Self {
-        let above = frames.saturating_mul(page.bytes()).next_multiple_of(4096);
+    /// For a machine of `frames` frames whose tables are counted in `unit`; `outside`: they never take
+    /// frames.
+    pub fn new(page: PageShift, unit: PageShift, frames: u64, outside: bool) -> Self {
+        let above = frames.saturating_mul(page.bytes()).next_multiple_of(unit.bytes());
         Self {
             page,
+            unit,
             outside,
             next: above,
             returned: BTreeMap::new(),
@@ -68,7 +72,7 @@ impl TableSpace {
             }
         };
         self.bytes += self.charge(bytes);
-        self.pages = self.pages.saturating_add(bytes.div_ceil(4096));
+        self.pages = self.pages.saturating_add(bytes.div_ceil(self.unit.bytes()));
         Some(PhysAddr(place))
     }
 
@@ -77,7 +81,7 @@ impl TableSpace {
             return Some(place);
         }
         let place = self.next;
-        self.next = place.checked_add(bytes)?.checked_next_multiple_of(4096)?;
+        self.next = place.checked_add(bytes)?.checked_next_multiple_of(self.unit.bytes())?;
         Some(place)
     }
 
@@ -97,7 +101,7 @@ impl TableSpace {
     /// Gives a table's place back.
     pub fn release(&mut self, place: PhysAddr, bytes: u64, buddy: &mut Buddy) {
         self.bytes -= self.charge(bytes);
-        self.pages = self.pages.saturating_sub(bytes.div_ceil(4096));
+        self.pages = self.pages.saturating_sub(bytes.div_ceil(self.unit.bytes()));
         let frame = (place.0 >> self.page.0) as u32;
         match self.order(bytes) {
             None => self.returned.entry(bytes).or_default().push(place.0),
@@ -128,7 +132,7 @@ impl TableSpace {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
-    /// Size of all tables in units of 4 KiB, a smaller one counting as one.
+    /// Size of all tables in their unit, a smaller one counting as one.
     pub fn pages(&self) -> u64 {
         self.pages
     }
@@ -141,14 +145,14 @@ mod tests {
     #[test]
     fn tables_share_large_frames_and_span_small_ones() {
         let mut buddy = Buddy::new(4);
-        let mut large = TableSpace::new(PageShift(21), 4, false);
+        let mut large = TableSpace::new(PageShift(21), PageShift(12), 4, false);
         let tables: Vec<_> = (0..513).map(|_| large.allocate(4096, &mut buddy).unwrap()).collect();
         assert_eq!((buddy.free(), large.frames(), large.pages()), (2, 2, 513));
         tables.into_iter().for_each(|place| large.release(place, 4096, &mut buddy));
         assert_eq!((buddy.free(), large.frames(), large.bytes()), (4, 0, 0));
 
         let mut buddy = Buddy::new(128);
-        let mut small = TableSpace::new(PageShift(6), 128, false);
+        let mut small = TableSpace::new(PageShift(6), PageShift(12), 128, false);
         assert_eq!(small.allocate(4096, &mut buddy), Some(PhysAddr(0)));
         assert_eq!(small.allocate(4096, &mut buddy), Some(PhysAddr(4096)));
         assert_eq!(small.allocate(4096, &mut buddy), None);
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn a_flat_table_lies_above_memory() {
         let mut buddy = Buddy::new(16);
-        let mut space = TableSpace::new(PageShift(12), 16, true);
+        let mut space = TableSpace::new(PageShift(12), PageShift(12), 16, true);
         let place = space.allocate(512 << 30, &mut buddy).unwrap();
         assert_eq!((place, space.pages(), space.bytes()), (PhysAddr(16 << 12), 1 << 27, 0));
     }

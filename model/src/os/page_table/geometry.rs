@@ -2,11 +2,15 @@
 
 use crate::address::{PageShift, VirtAddr};
 use crate::config::Config;
-use crate::mmu::settings::PageTable;
+use crate::mmu::format::Layout;
+use crate::mmu::settings::{Format, Mmu, PageTable};
 use crate::os::OsError;
 
 /// The most levels that a table may have.
 pub const MAX_LEVELS: usize = 8;
+
+/// The largest page: the largest leaf of any format, Sv57's.
+const LARGEST_PAGE: u64 = 1 << 48;
 
 /// Index bits of one host node.
 const DIGIT: u8 = 9;
@@ -42,6 +46,13 @@ pub struct Geometry {
     entry_bytes: u64,
     va_bits: u8,
     flat: bool,
+    /// Index bits of a full table; a narrower root is as large.
+    width: u8,
+    /// log2 of what the table pages of the format are counted in.
+    granule: u8,
+    /// The highest level that walks read.
+    first_read: u8,
+    layout: Layout,
 }
 
 fn error(key: &'static str, message: impl Into<String>) -> OsError {
@@ -54,33 +65,28 @@ struct Shape {
     bits: Vec<u8>,
     base: u8,
     leaves: Vec<u8>,
+    entry_bytes: u64,
 }
 
 impl Geometry {
     /// The shape that `[mmu]` asks for. A page size that is a leaf size of the format maps everything
-    /// with that leaf. Any other changes only the offset's width: tables keep 9-bit indices, and there
-    /// are as many levels as the virtual address needs.
+    /// with that leaf. Any other changes only the offset's width: tables keep their size and their
+    /// indices, and there are as many levels as the virtual address needs.
     ///
     /// A format given by `[mmu.format]` has no offset width of its own: it is what `va_bits` leaves, and
     /// the page's where `va_bits` is not given.
     pub fn new(config: &Config) -> Result<Self, OsError> {
         let mmu = &config.mmu;
-        let size = mmu.page_size.0;
-        if !size.is_power_of_two() || !(64..=1 << 40).contains(&size) {
-            return Err(error(
-                "mmu.page_size",
-                format!("{} is no power of two from 64B to 1TiB", mmu.page_size),
-            ));
+        let size = mmu.base_page();
+        if !size.0.is_power_of_two() || !(64..=LARGEST_PAGE).contains(&size.0) {
+            let message = format!("{size} is no power of two from 64B to 256TiB");
+            return Err(error("mmu.page_size", message));
         }
-        let page = size.trailing_zeros() as u8;
-        let entry_bytes = mmu.format.as_ref().map_or(8, |format| u64::from(format.entry_bytes));
-        if !entry_bytes.is_power_of_two() || !(1..=64).contains(&entry_bytes) {
-            return Err(error("mmu.format.entry_bytes", "must be a power of two from 1 to 64"));
-        }
-        let flat = mmu.format.is_none() && mmu.page_table == PageTable::Flat;
+        let page = size.0.trailing_zeros() as u8;
         let shape = match &mmu.format {
-            Some(format) => custom(&format.bits, &format.leaves, mmu.va_bits, page)?,
-            None => named(mmu.page_table, mmu.va_bits, page)?,
+            Some(format) => custom(format, mmu.va_bits, page)?,
+            None if mmu.page_table == PageTable::Flat => flat(mmu.va_bits, page)?,
+            None => named(mmu, page)?,
         };
         let total =
             shape.bits.iter().map(|bits| u32::from(*bits)).sum::<u32>() + u32::from(shape.base);
@@ -101,16 +107,10 @@ impl Geometry {
                 )
             })?,
         };
-        Self::assemble(&shape, page, entry_bytes, va_bits, flat)
+        Self::assemble(mmu, &shape, page, va_bits)
     }
 
-    fn assemble(
-        shape: &Shape,
-        page: u8,
-        entry_bytes: u64,
-        va_bits: u8,
-        flat: bool,
-    ) -> Result<Self, OsError> {
+    fn assemble(mmu: &Mmu, shape: &Shape, page: u8, va_bits: u8) -> Result<Self, OsError> {
         let mut levels = Vec::with_capacity(shape.bits.len());
         let mut shift = shape.base;
         for &bits in shape.bits.iter().rev() {
@@ -120,7 +120,7 @@ impl Geometry {
         let leaf = levels.iter().position(|level| level.shift == page).map(|index| index as u8 + 1);
         let leaf = leaf
             .filter(|leaf| *leaf == 1 || shape.leaves.contains(leaf))
-            .ok_or_else(|| error("mmu.page_size", "is no leaf size of mmu.format"))?;
+            .ok_or_else(|| error("mmu.page_size", "is no leaf size of the page table"))?;
         let mut digits = Vec::new();
         for (index, level) in levels.iter().enumerate().skip(usize::from(leaf) - 1).rev() {
             let mut left = level.bits;
@@ -136,8 +136,23 @@ impl Geometry {
             }
         }
         let leaf_digit = digits.last().map_or(0, |digit: &Digit| digit.mask.count_ones());
-        let page = PageShift(page);
-        Ok(Self { levels, digits, leaf, leaf_digit, page, entry_bytes, va_bits, flat })
+        let format = mmu.named_format();
+        // There are at most as many levels as address bits.
+        let first_read = levels.len() as u8 - u8::from(mmu.root_in_registers());
+        Ok(Self {
+            levels,
+            digits,
+            leaf,
+            leaf_digit,
+            page: PageShift(page),
+            entry_bytes: shape.entry_bytes,
+            va_bits,
+            flat: mmu.format.is_none() && mmu.page_table == PageTable::Flat,
+            width: format.map_or(DIGIT, |format| format.width),
+            granule: format.map_or(12, |format| format.granule),
+            first_read,
+            layout: format.map_or(Layout::X86, |format| format.layout),
+        })
     }
 
     /// The page size that everything is mapped with.
@@ -175,14 +190,29 @@ impl Geometry {
     pub fn is_flat(&self) -> bool {
         self.flat
     }
-    /// Bytes of a table of `level`: at least 4 KiB where the indices are 9 bits wide, the root of a
-    /// narrower address included.
+    /// The highest level that walks read: the root's, or the next one where the processor has the root's
+    /// entries in registers.
+    #[inline]
+    pub fn first_read(&self) -> u8 {
+        self.first_read
+    }
+    /// What table pages are counted in: the size of a table of the format, 4 KiB where it has none.
+    pub fn table_page(&self) -> PageShift {
+        PageShift(self.granule)
+    }
+    /// How entries are laid out.
+    pub(super) fn layout(&self) -> Layout {
+        self.layout
+    }
+    /// Bytes of a table of `level`. The root of a narrow address is as large as the tables below it,
+    /// where those are of the usual width and the processor does not keep its entries.
     pub fn table_bytes(&self, level: u8) -> u64 {
         let bits =
             self.levels.get(usize::from(level).wrapping_sub(1)).map_or(0, |level| level.bits);
         let uniform = self.levels.len() > 1
-            && self.levels[..self.levels.len() - 1].iter().all(|level| level.bits == DIGIT);
-        let bits = if uniform && bits < DIGIT { DIGIT } else { bits };
+            && usize::from(self.first_read) == self.levels.len()
+            && self.levels[..self.levels.len() - 1].iter().all(|level| level.bits == self.width);
+        let bits = if uniform { bits.max(self.width) } else { bits };
         // At most 58 index bits and 6 of the entry.
         self.entry_bytes.checked_shl(u32::from(bits)).unwrap_or(u64::MAX)
     }
@@ -203,35 +233,42 @@ impl Geometry {
     }
 }
 
-fn named(table: PageTable, va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
-    let (levels, width) = match table {
-        PageTable::X86_64Level4 => (4u8, 48),
-        PageTable::X86_64Level5 => (5, 57),
-        PageTable::Flat => {
-            let width = va_bits.unwrap_or(48).min(64);
-            let bits = width.checked_sub(page).filter(|bits| *bits > 0);
-            let bits = bits.ok_or_else(|| error("mmu.page_size", format!("a page of 2^{page} bytes leaves nothing of {width} address bits to translate")))?;
-            return Ok(Shape { bits: vec![bits], base: page, leaves: vec![1] });
-        }
-    };
-    if [12, 21, 30].contains(&page) {
-        return Ok(Shape { bits: vec![DIGIT; levels.into()], base: 12, leaves: vec![1, 2, 3] });
-    }
-    let width = va_bits.unwrap_or(width).min(64);
-    let translated = width.checked_sub(page).filter(|bits| *bits > 0).ok_or_else(|| {
-        error(
-            "mmu.page_size",
-            format!("a page of 2^{page} bytes leaves nothing of {width} address bits to translate"),
-        )
-    })?;
-    let mut bits = vec![DIGIT; usize::from(translated / DIGIT)];
-    if translated % DIGIT != 0 {
-        bits.insert(0, translated % DIGIT);
-    }
-    Ok(Shape { bits, base: page, leaves: vec![1] })
+fn nothing_left(page: u8, width: u8) -> OsError {
+    let message =
+        format!("a page of 2^{page} bytes leaves nothing of {width} address bits to translate");
+    error("mmu.page_size", message)
 }
 
-fn custom(bits: &[u8], leaves: &[u8], va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
+fn flat(va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
+    let width = va_bits.unwrap_or(48).min(64);
+    let bits = width.checked_sub(page).filter(|bits| *bits > 0);
+    let bits = vec![bits.ok_or_else(|| nothing_left(page, width))?];
+    Ok(Shape { bits, base: page, leaves: vec![1], entry_bytes: 8 })
+}
+
+fn named(mmu: &Mmu, page: u8) -> Result<Shape, OsError> {
+    // Only a flat table has no radix format, and is none of this.
+    let format = mmu.named_format().ok_or_else(|| error("mmu.page_table", "is no radix table"))?;
+    let width = mmu.va_bits.unwrap_or(format.va_bits).min(64);
+    let bits = mmu.index_bits().ok_or_else(|| nothing_left(page, width))?;
+    let entry_bytes = u64::from(format.entry_bytes);
+    let (base, leaves) = match format.is_leaf(page) {
+        true if mmu.va_bits.is_some_and(|bits| bits > format.most_va_bits()) => {
+            let message = format!("the format translates {} bits at most", format.most_va_bits());
+            return Err(error("mmu.va_bits", message));
+        }
+        true => (format.granule, (1..=format.leaves).collect()),
+        false => (page, vec![1]),
+    };
+    Ok(Shape { bits, base, leaves, entry_bytes })
+}
+
+fn custom(format: &Format, va_bits: Option<u8>, page: u8) -> Result<Shape, OsError> {
+    let Format { bits, leaves, .. } = format;
+    let entry_bytes = u64::from(format.entry_bytes);
+    if !entry_bytes.is_power_of_two() || !(1..=64).contains(&entry_bytes) {
+        return Err(error("mmu.format.entry_bytes", "must be a power of two from 1 to 64"));
+    }
     let key = "mmu.format.bits";
     if bits.is_empty() || bits.len() > MAX_LEVELS {
         return Err(error(key, format!("must name from 1 to {MAX_LEVELS} levels")));
@@ -260,13 +297,12 @@ fn custom(bits: &[u8], leaves: &[u8], va_bits: Option<u8>, page: u8) -> Result<S
         }
         None => page,
     };
-    Ok(Shape { bits: bits.to_vec(), base, leaves: leaves.to_vec() })
+    Ok(Shape { bits: bits.clone(), base, leaves: leaves.clone(), entry_bytes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mmu::settings::Format;
     use crate::units::ByteSize;
 
     fn geometry(change: impl FnOnce(&mut Config)) -> Result<Geometry, OsError> {
@@ -283,12 +319,39 @@ mod tests {
     fn leaf_sizes_move_the_leaf_and_other_sizes_the_offset() {
         let plain = geometry(|_| {}).unwrap();
         assert_eq!((bits(&plain), plain.leaf, plain.va_bits), (vec![9, 9, 9, 9], 1, 48));
-        let large = geometry(|c| c.mmu.page_size = ByteSize(2 << 20)).unwrap();
+        let large = geometry(|c| c.mmu.page_size = Some(ByteSize(2 << 20))).unwrap();
         assert_eq!((bits(&large), large.leaf, large.digits.len()), (vec![9, 9, 9, 9], 2, 3));
-        let odd = geometry(|c| c.mmu.page_size = ByteSize(64 << 10)).unwrap();
+        let odd = geometry(|c| c.mmu.page_size = Some(ByteSize(64 << 10))).unwrap();
         assert_eq!((bits(&odd), odd.leaf, odd.table_bytes(4)), (vec![5, 9, 9, 9], 1, 4096));
-        let tiny = geometry(|c| c.mmu.page_size = ByteSize(64)).unwrap();
+        let tiny = geometry(|c| c.mmu.page_size = Some(ByteSize(64))).unwrap();
         assert_eq!((bits(&tiny), tiny.table_bytes(1)), (vec![6, 9, 9, 9, 9], 4096));
+    }
+
+    /// Where the format's own page is not used, tables keep their size and their indices.
+    #[test]
+    fn tables_of_other_formats_are_a_granule_each() {
+        let shape = |table, page: u64, va_bits| {
+            let made = geometry(|c| {
+                c.mmu.page_table = table;
+                c.mmu.page_size = (page > 0).then_some(ByteSize(page));
+                c.mmu.va_bits = va_bits;
+            });
+            let made = made.unwrap();
+            let bytes: Vec<u64> =
+                (1..=made.levels.len() as u8).map(|k| made.table_bytes(k)).collect();
+            (bits(&made), made.leaf, made.va_bits, bytes)
+        };
+        let kib = |kib: u64, levels: usize| vec![kib << 10; levels];
+        assert_eq!(shape(PageTable::Sv39, 0, None), (vec![9; 3], 1, 39, kib(4, 3)));
+        assert_eq!(shape(PageTable::Sv57, 1 << 48, None), (vec![9; 5], 5, 57, kib(4, 5)));
+        assert_eq!(shape(PageTable::Arm16k, 0, None), (vec![1, 11, 11, 11], 1, 48, kib(16, 4)));
+        assert_eq!(shape(PageTable::Arm16k, 32 << 20, Some(47)), (vec![11; 3], 2, 47, kib(16, 3)));
+        assert_eq!(shape(PageTable::Arm64k, 0, None), (vec![6, 13, 13], 1, 48, kib(64, 3)));
+        assert_eq!(shape(PageTable::Arm64k, 512 << 20, Some(52)).0, [10, 13, 13]);
+        assert_eq!(shape(PageTable::X86Short, 4 << 20, None), (vec![10, 10], 2, 32, kib(4, 2)));
+        assert_eq!(shape(PageTable::X86Short, 8 << 10, None), (vec![9, 10], 1, 32, kib(4, 2)));
+        let pae = (vec![2, 9, 9], 2, 32, vec![4096, 4096, 32]);
+        assert_eq!(shape(PageTable::X86Pae, 2 << 20, None), pae);
     }
 
     #[test]
@@ -313,8 +376,17 @@ mod tests {
             Err(OsError::Setting { key, .. }) => key,
             other => panic!("{other:?}"),
         };
-        assert_eq!(key(geometry(|c| c.mmu.page_size = ByteSize(3000))), "mmu.page_size");
+        assert_eq!(key(geometry(|c| c.mmu.page_size = Some(ByteSize(3000)))), "mmu.page_size");
         assert_eq!(key(geometry(|c| c.mmu.va_bits = Some(57))), "mmu.va_bits");
+        let arm = |page: u64, bits| {
+            key(geometry(|c| {
+                c.mmu.page_table = PageTable::Arm4k;
+                (c.mmu.page_size, c.mmu.va_bits) = (Some(ByteSize(page)), Some(bits));
+            }))
+        };
+        assert_eq!(arm(4096, 49), "mmu.va_bits");
+        assert_eq!(arm(4096, 12), "mmu.page_size");
+        assert_eq!(arm(1 << 30, 30), "mmu.page_size");
         let format = |bits: &[u8]| Format { bits: bits.to_vec(), entry_bytes: 8, leaves: vec![] };
         assert_eq!(key(geometry(|c| c.mmu.format = Some(format(&[])))), "mmu.format.bits");
         assert_eq!(key(geometry(|c| c.mmu.format = Some(format(&[30, 30])))), "mmu.format.bits");

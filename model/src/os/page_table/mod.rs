@@ -6,6 +6,7 @@ mod near;
 mod node;
 mod pte;
 mod steps;
+mod value;
 
 pub use geometry::{Geometry, Level, MAX_LEVELS};
 pub use near::{Above, Place, Way};
@@ -172,29 +173,22 @@ impl Tables {
         PhysAddr(self.bases[node as usize].wrapping_add(offset))
     }
 
-    /// An entry that points to a table: x86-64's layout where the table lies on a 4 KiB boundary, else
-    /// its number in units of its own size from bit 12 up.
+    /// An entry that points to the table of `level` at `base`. One that lies on no 4 KiB boundary is named
+    /// by its number in units of its own size.
     fn table_value(&self, base: u64, level: u8) -> u64 {
-        let flags = Pte::PRESENT | Pte::WRITABLE | Pte::USER | Pte::ACCESSED;
         let number = if base.is_multiple_of(4096) {
-            base
+            base >> 12
         } else {
-            (base / self.geometry.table_bytes(level)) << 12
+            base / self.geometry.table_bytes(level)
         };
-        number | flags
+        value::table(self.geometry.layout(), number, level == self.geometry.first_read())
     }
 
-    /// A leaf entry as memory holds it: the page's physical address from 4 KiB up, else its number from
-    /// bit 12 up.
+    /// A leaf entry as memory holds it. A page below 4 KiB is named by its number.
     fn leaf_value(&self, pte: Pte) -> u64 {
-        let large = if self.geometry.leaf_level() > 1 { Pte::LARGE } else { 0 };
-        match pte.pfn() {
-            Some(pfn) => {
-                let shift = self.geometry.page().0.max(12);
-                pfn.0.wrapping_shl(u32::from(shift)) | pte.flags() | large
-            }
-            None => pte.0,
-        }
+        let Some(pfn) = pte.pfn() else { return pte.0 };
+        let number = pfn.0.wrapping_shl(u32::from(self.geometry.page().0.saturating_sub(12)));
+        value::leaf(self.geometry.layout(), number, pte, self.geometry.leaf_level() > 1)
     }
 
     /// Sets flags of the present leaf entry at `place`. Returns the entry as it was and whether it

@@ -1,7 +1,7 @@
 //! Where leaf entries lie on the host, for the tables that have been walked to last: a walk to one of
 //! them needs no descent. Nothing here is part of the model.
 
-use super::{Pte, Root, Tables, index};
+use super::{Digit, Pte, Root, Tables, index};
 use crate::address::{PhysAddr, VirtAddr};
 
 /// Leaf tables that are remembered, each in the one place that it can have.
@@ -26,7 +26,7 @@ pub struct Above {
 /// What a walker reads on its way to a leaf entry, and what that holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Way<'a> {
-    /// The entries above the leaf's, the root's first: one a level.
+    /// The entries above the leaf's, one a level, the highest that is read first.
     pub above: &'a [Above],
     /// The address of the leaf entry.
     pub entry: PhysAddr,
@@ -112,9 +112,9 @@ impl Tables {
 
     /// Descends to the leaf node of `addr` and remembers the way.
     fn approach(&mut self, root: Root, addr: VirtAddr, table: u64) -> Option<(usize, u32)> {
-        let leaf = self.geometry.leaf_level();
-        let depth =
-            self.geometry.digits.iter().filter(|digit| digit.last && digit.level > leaf).count();
+        let (leaf, first) = (self.geometry.leaf_level(), self.geometry.first_read());
+        let read = |digit: &&Digit| digit.last && digit.level > leaf && digit.level <= first;
+        let depth = self.geometry.digits.iter().filter(read).count();
         if self.near.leaves.is_empty() {
             let (leaves, ways) = (vec![NOTHING; PLACES], vec![Above::default(); PLACES * depth]);
             self.near = Near { leaves, ways, depth };
@@ -126,7 +126,7 @@ impl Tables {
         for position in 0..self.geometry.digits.len().saturating_sub(1) {
             let digit = self.geometry.digits[position];
             let child = self.child(node, index(addr, &digit))?;
-            if digit.last {
+            if digit.last && digit.level <= first {
                 let entry = self.entry_in(node, digit.level, addr);
                 let table = PhysAddr(self.bases[child as usize]);
                 self.near.ways[step] = Above { entry, table };

@@ -157,7 +157,7 @@ fn what_is_not_modelled_is_refused_by_name() {
 #[test]
 fn a_page_of_two_areas_goes_with_the_second() {
     let mut config = config(Memory::Bytes(ByteSize(64 << 20)));
-    config.mmu.page_size = ByteSize(2 << 20);
+    config.mmu.page_size = Some(ByteSize(2 << 20));
     let mut os = Os::new(&config).unwrap();
     apply(&mut os, 0, &mmap(0, PAGE, Protection::READ_WRITE));
     apply(&mut os, 0, &mmap(4 * PAGE, PAGE, Protection::READ_WRITE));
@@ -191,7 +191,7 @@ fn state_places_pages_in_given_frames() {
 #[test]
 fn memory_on_the_host_is_in_proportion_to_resident_pages() {
     let mut config = config(Memory::Bytes(ByteSize(8 << 30)));
-    config.mmu.page_size = ByteSize(PAGE);
+    config.mmu.page_size = Some(ByteSize(PAGE));
     for stride in [1, 8] {
         let mut os = Os::new(&config).unwrap();
         let pages = 30_000;

@@ -31,18 +31,23 @@ fn machine() -> impl Strategy<Value = Config> {
         Just(ReclaimPolicy::Sieve),
     ];
     let page = prop_oneof![4 => Just(4096u64), 1 => Just(64), 1 => Just(16384), 1 => Just(2 << 20)];
-    let table = prop_oneof![4 => Just(PageTable::X86_64Level4), 1 => Just(PageTable::Flat)];
+    let table = prop_oneof![
+        4 => Just(PageTable::X86_64Level4),
+        1 => Just(PageTable::Flat),
+        1 => Just(PageTable::X86Pae),
+        1 => Just(PageTable::Arm16k),
+    ];
     let memory = (8u64..60, any::<bool>(), prop::option::of(6u64..40));
     (policy, page, table, memory, 0u8..4, prop_oneof![Just(0u64), 1u64..20, Just(1 << 20)])
         .prop_map(|(policy, page, table, (pages, textbook, limit), readahead, swap)| {
-            // Room for some 4 KiB tables beside the pages.
-            let bytes = pages * page + if page < 4096 { pages * 4096 } else { 0 };
+            // Room for some tables beside the pages.
+            let bytes = pages * page + if page < 4096 { pages * 16384 } else { 0 };
             let mut config = config(if textbook {
                 Memory::Frames(pages)
             } else {
                 Memory::Bytes(ByteSize(bytes))
             });
-            config.mmu.page_size = ByteSize(page);
+            config.mmu.page_size = Some(ByteSize(page));
             config.mmu.page_table = table;
             config.os.limit = limit.map(|limit| ByteSize(limit * page.max(4096)));
             config.os.reclaim = policy;
@@ -145,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn invariants_hold_after_every_step(config in machine(), steps in prop::collection::vec(step(), 1..150)) {
-        let page = config.mmu.page_size.0;
+        let page = config.mmu.base_page().0;
         let Ok(mut os) = Os::new(&config) else { return Ok(()) };
         for step in &steps {
             let result = match step {

@@ -133,7 +133,7 @@ fn settings_that_cannot_be_name_their_key() {
     assert_eq!(key(&config(Memory::Bytes(ByteSize(1 << 60)))), "os.memory");
     let mut wide = config(Memory::Frames(4));
     wide.os.memory = None;
-    wide.mmu.pa_bits = 11;
+    wide.mmu.pa_bits = Some(11);
     assert_eq!(key(&wide), "os.memory");
     let mut swap = limited(4, 0);
     swap.swap.size = ByteSize(1 << 60);

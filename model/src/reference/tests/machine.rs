@@ -33,7 +33,8 @@ fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
     let enabled = !dice.percent(5);
     let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
     let small = dice.pick(&[64u64, 256, 1024, 2048, 16384]);
-    match dice.below(10) {
+    match dice.below(14) {
+        10.. => named(dice, small, text),
         0..3 => (x86(4, 4096, text), 4),
         3 => (x86(5, 4096, text), 5),
         4 => (x86(4, 2 << 20, text), 3),
@@ -57,6 +58,42 @@ fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
             let _ = writeln!(text, "[mmu.format]\nbits = {bits:?}\nentry_bytes = {entry}");
             (page, levels)
         }
+    }
+}
+
+/// The other formats with a name: a page that is a leaf of theirs, or any other.
+fn named(dice: &mut Dice, small: u64, text: &mut String) -> (u64, u64) {
+    const MIB: u64 = 1 << 20;
+    // Name, index bits of a table, widest address, smallest page and a large one.
+    let formats: [(&str, u64, u64, u64, u64); 8] = [
+        ("x86-32", 10, 32, 4096, 4 * MIB),
+        ("x86-pae", 9, 32, 4096, 2 * MIB),
+        ("sv39", 9, 39, 4096, 2 * MIB),
+        ("sv48", 9, 48, 4096, 2 * MIB),
+        ("sv57", 9, 57, 4096, 2 * MIB),
+        ("arm-4k", 9, 48, 4096, 2 * MIB),
+        ("arm-16k", 11, 48, 16384, 32 * MIB),
+        ("arm-64k", 13, 52, 65536, 512 * MIB),
+    ];
+    let (name, width, widest, page, large) = dice.pick(&formats);
+    let _ = writeln!(text, "page_table = \"{name}\"");
+    let levels = |bits: u64, offset: u64| (bits - offset.ilog2() as u64).div_ceil(width);
+    match dice.below(8) {
+        0 => {
+            let _ = writeln!(text, "page_size = {large}");
+            (large, levels(widest.min(48), page))
+        }
+        1 => {
+            let bits = dice.between(20, widest);
+            let _ = writeln!(text, "page_size = {small}\nva_bits = {bits}");
+            (small, levels(bits, small))
+        }
+        2 | 3 => {
+            let bits = dice.between(20, widest);
+            let _ = writeln!(text, "va_bits = {bits}");
+            (page, levels(if name.starts_with("arm") { bits } else { widest }, page))
+        }
+        _ => (page, levels(if name.starts_with("arm") { 48 } else { widest }, page)),
     }
 }
 

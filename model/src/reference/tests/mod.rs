@@ -12,7 +12,7 @@ use tracegen::record::Record;
 
 use super::{Event, Reference, Stopped};
 use crate::cache::settings::Stream;
-use crate::config::Config;
+use crate::config::{Config, settings};
 use crate::function::{SimulationError, Simulator};
 use crate::os::OsError;
 use crate::os::settings::Prefault;
@@ -24,6 +24,8 @@ use dice::Dice;
 #[derive(Debug, Default)]
 struct Seen {
     kinds: BTreeSet<String>,
+    /// Page-table formats of machines that came to the end of their trace.
+    formats: BTreeSet<String>,
     events: usize,
     finished: usize,
 }
@@ -134,6 +136,10 @@ fn difference(
         (fast, twin) => return Err(format!("ended with {fast:?}, should with {twin:?}")),
     }
     seen.finished += 1;
+    if config.mmu.enabled && config.mmu.format.is_none() {
+        let name = serde_json::to_string(&config.mmu.page_table);
+        seen.formats.insert(name.unwrap_or_default());
+    }
     let hits: u64 = outcomes.list.iter().map(|o| u64::from(o.hits) + u64::from(o.fetch_hits)).sum();
     if hits + plain != twin.plain_hits() {
         return Err(format!("{hits} + {plain} plain hits, should be {}", twin.plain_hits()));
@@ -177,7 +183,7 @@ fn batches(records: &[Record], config: &Config, length: usize) -> Vec<Batch> {
         })
         .collect();
     if config.os.reclaim.needs_next_use() {
-        trace::add_next_uses(&mut batches, config.mmu.page_size.0);
+        trace::add_next_uses(&mut batches, config.mmu.base_page().0);
     }
     batches
 }
@@ -228,6 +234,10 @@ fn the_function_half_and_its_twin_agree() {
         FaultKind::Segv,
     ] {
         assert!(seen.kinds.contains(&format!("{:?}", OutcomeKind::Fault(kind))), "{seen:?}");
+    }
+    let formats = settings().iter().find(|setting| setting.path == "mmu.page_table");
+    for format in formats.unwrap().kind.split(", ") {
+        assert!(seen.formats.contains(format), "{format}: {seen:?}");
     }
     for kind in [OutcomeKind::Prefetch, OutcomeKind::Fetch, OutcomeKind::Kernel] {
         assert!(seen.kinds.contains(&format!("{kind:?}")), "{seen:?}");

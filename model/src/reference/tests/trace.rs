@@ -22,7 +22,7 @@ struct Maker<'a> {
 
 /// Up to 400 records for a machine.
 pub fn random(dice: &mut Dice, config: &Config) -> Vec<Record> {
-    let page = config.mmu.page_size.0;
+    let page = config.mmu.base_page().0;
     let va_bits = config.mmu.va_bits.map_or(48, u32::from);
     let all = 1u64.checked_shl(va_bits).map_or(u64::MAX, |end| end - 1) / page;
     let cold = dice.between(1, 60);
