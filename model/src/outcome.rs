@@ -36,6 +36,12 @@ pub enum OutcomeKind {
     Fetch,
     /// A software prefetch, or one part of it.
     Prefetch,
+    /// A line that the prefetcher of a cache fetches into it. It is no instruction; the access that made it
+    /// ask is the outcome before the first of them, where that was reported.
+    HardwarePrefetch {
+        /// The cache, as its index in the configuration's `[[cache]]` list.
+        into: u8,
+    },
     /// A walk that ended in a fault, and the kernel's work on it; it drains the window. The access
     /// follows as an outcome of its own.
     Fault(FaultKind),
@@ -85,6 +91,9 @@ pub enum ReferenceKind {
     TableWrite,
     /// A dirty line on its way to memory; nothing waits for it.
     Writeback,
+    /// Part of a line that a store hands to memory, past caches that write through or do not allocate;
+    /// nothing waits for it.
+    Write,
 }
 
 /// One line-sized reference below the first-level hit.

@@ -14,9 +14,9 @@ use serde_json::Value;
 use tracegen::batch::Batch;
 use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection, Record};
 
-/// Two machines that between them have every part: Skylake short of memory, so that it swaps, and a small
-/// one on a hard disk with less usual choices.
-const MACHINES: [&str; 2] = [
+/// Machines that between them have every part: Skylake short of memory, so that it swaps, a small one on a
+/// hard disk with less usual choices, and one whose caches prefetch.
+const MACHINES: [&str; 3] = [
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\nreclaim = \"clock\"\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\n\
      [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\nreplacement = \"random\"\n\
@@ -24,6 +24,13 @@ const MACHINES: [&str; 2] = [
      [[mmu.pwc]]\nlevel = 2\nentries = 2\nways = 2\n\
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n\
      [[cache]]\nname = \"l2\"\nlevel = 2\nsize = \"64KiB\"\nways = 4\nreplacement = \"srrip\"\n",
+    "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"32MiB\"\n\
+     [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n\
+     prefetcher = { prefetcher = \"stride\", entries = 3 }\n\
+     [[cache]]\nname = \"l2\"\nlevel = 2\nsize = \"32KiB\"\nways = 4\n\
+     prefetcher = { prefetcher = \"stream\", streams = 3 }\n\
+     [[cache]]\nname = \"l3\"\nlevel = 3\nsize = \"64KiB\"\nways = 4\ninclusion = \"inclusive\"\n\
+     prefetcher = { prefetcher = \"best-offset\", score_max = 4, round_max = 3, delay = 2 }\n",
 ];
 
 const HEAP: u64 = 0x10_0000_0000;
@@ -40,10 +47,8 @@ impl Numbers {
 }
 
 /// Settings that change nothing here, for a reason each.
-const UNSEEN: [&str; 16] = [
+const UNSEEN: [&str; 14] = [
     // One value alone so far.
-    "cache.<name>.prefetcher",
-    "cache.<name>.write",
     "core.count",
     "dram.page",
     "os.allocator",
@@ -193,6 +198,9 @@ fn candidates(value: &Value) -> Vec<String> {
                 "memory",
                 "l2",
                 "accessed",
+                "through",
+                "exclusive",
+                "next-line",
                 "x86-64-5level",
                 "hdd",
                 "nvme",

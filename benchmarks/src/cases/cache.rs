@@ -15,7 +15,26 @@ const SHAPES: [(&str, u64, u32, &str); 5] = [
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    SHAPES.into_iter().flat_map(of_shape).collect()
+    SHAPES.into_iter().flat_map(of_shape).chain(RULES.into_iter().map(of_rule)).collect()
+}
+
+/// Name, and what the second of two levels is set to: misses of both, in sequence.
+const RULES: [(&str, &str); 4] = [
+    ("inclusive", "inclusion = \"inclusive\""),
+    ("exclusive", "inclusion = \"exclusive\""),
+    ("through", "write = \"through\""),
+    ("stream", "prefetcher = \"stream\""),
+];
+
+fn of_rule((name, rule): (&'static str, &'static str)) -> Case {
+    Case::new(format!("cache/rule/{name}"), LOOKUPS, move || {
+        let mut function = Function::new(&bare(&format!(
+            "[mmu]\nenabled = false\n[[cache]]\nname = \"l1\"\nlevel = 1\nsize = 32768\nways = 8\n\
+             [[cache]]\nname = \"l2\"\nlevel = 2\nsize = 262144\nways = 8\n{rule}\n"
+        )));
+        function.run(&stream::stores(4096, |line| line * 64));
+        function.round(stream::stores(LOOKUPS, move |line| (4096 + line) * 64))
+    })
 }
 
 fn of_shape((name, size, ways, policy): (&'static str, u64, u32, &'static str)) -> [Case; 3] {

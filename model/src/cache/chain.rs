@@ -2,9 +2,73 @@
 
 use super::settings::{Cache, Stream};
 use crate::config::InvalidSetting;
+use crate::outcome::MEMORY;
+
+/// The order of the caches, by their indices in the configuration's list.
+#[derive(Debug, Clone)]
+pub(super) struct Arrangement {
+    /// The level below each.
+    pub next: Vec<Option<u8>>,
+    /// By stream, those that serve it, by level.
+    pub chains: [Vec<u8>; 2],
+    /// Where on the data chain page-table reads enter; past its end they go to memory.
+    pub walk_entry: usize,
+}
+
+impl Arrangement {
+    /// Checks names and levels and puts the caches in order. `entry_level` is the walker's setting.
+    ///
+    /// # Errors
+    /// A name comes twice, a level is left out, two caches of a level serve the same stream, a level below
+    /// a unified one does not serve both streams, a lower level has smaller lines, or `entry_level` is none
+    /// of the data caches.
+    pub fn new(list: &[Cache], entry_level: Option<&str>) -> Result<Self, InvalidSetting> {
+        if list.len() >= usize::from(MEMORY) {
+            return Err(InvalidSetting::new("cache", "there are more than 254 caches"));
+        }
+        (0..list.len()).try_for_each(|place| check_place(list, place))?;
+        let chains = [chain(list, Stream::Data)?, chain(list, Stream::Instruction)?];
+        let mut next = vec![None; list.len()];
+        for (chain, other) in [(&chains[0], &chains[1]), (&chains[1], &chains[0])] {
+            for (place, upper) in chain.iter().enumerate() {
+                let lower = chain.get(place + 1).copied();
+                check_lower(list, *upper, lower, other)?;
+                next[usize::from(*upper)] = lower;
+            }
+        }
+        let walk_entry = walk_entry(list, &chains[0], entry_level)?;
+        Ok(Self { next, chains, walk_entry })
+    }
+
+    /// The caches that serve `stream`, by level.
+    pub fn chain(&self, stream: Stream) -> &[u8] {
+        &self.chains[stream as usize]
+    }
+
+    /// The caches that page-table reads go through, by level.
+    pub fn walk_chain(&self) -> &[u8] {
+        self.chain(Stream::Data).get(self.walk_entry..).unwrap_or(&[])
+    }
+
+    /// The caches from which what they displace can come to the one at `index`.
+    pub fn above(&self, index: usize) -> Vec<u8> {
+        let leads_there = |from: &usize| {
+            let mut below = self.next[*from];
+            while let Some(lower) = below {
+                if usize::from(lower) == index {
+                    return true;
+                }
+                below = self.next[usize::from(lower)];
+            }
+            false
+        };
+        // There are at most 254 caches.
+        (0..self.next.len()).filter(leads_there).map(|upper| upper as u8).collect()
+    }
+}
 
 /// Checks the name and level of a cache among the others.
-pub(super) fn check_place(list: &[Cache], place: usize) -> Result<(), InvalidSetting> {
+fn check_place(list: &[Cache], place: usize) -> Result<(), InvalidSetting> {
     let cache = &list[place];
     let key = |field| format!("cache.{}.{field}", cache.name);
     if cache.name.is_empty() {
@@ -30,7 +94,7 @@ pub(super) fn check_place(list: &[Cache], place: usize) -> Result<(), InvalidSet
 }
 
 /// The caches of a stream by level.
-pub(super) fn chain(list: &[Cache], stream: Stream) -> Result<Vec<u8>, InvalidSetting> {
+fn chain(list: &[Cache], stream: Stream) -> Result<Vec<u8>, InvalidSetting> {
     let mut members: Vec<usize> =
         (0..list.len()).filter(|k| list[*k].serves.contains(&stream)).collect();
     members.sort_by_key(|k| list[*k].level);
@@ -47,7 +111,7 @@ pub(super) fn chain(list: &[Cache], stream: Stream) -> Result<Vec<u8>, InvalidSe
 }
 
 /// Checks what lies below `upper` on its chain, `other` being the other stream's chain.
-pub(super) fn check_lower(
+fn check_lower(
     list: &[Cache],
     upper: u8,
     lower: Option<u8>,
@@ -70,7 +134,7 @@ pub(super) fn check_lower(
 }
 
 /// Where on the data chain page-table reads enter.
-pub(super) fn walk_entry(
+fn walk_entry(
     list: &[Cache],
     data: &[u8],
     entry_level: Option<&str>,

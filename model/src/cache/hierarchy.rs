@@ -1,11 +1,12 @@
 //! The caches of a CPU: for each stream, those that serve it, level by level.
 
-use super::chain::{chain, check_lower, check_place, walk_entry};
+use super::chain::Arrangement;
 use super::level::{Allocated, CacheLevel, Source};
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
 use crate::outcome::{MEMORY, Reference, ReferenceKind};
+use crate::replacement::PlaceError;
 use crate::statistics::Statistics;
 
 /// The caches of a CPU, write-back and write-allocate, neither inclusive nor exclusive: a line goes into
@@ -19,12 +20,7 @@ use crate::statistics::Statistics;
 #[derive(Debug, Clone)]
 pub struct CacheHierarchy {
     levels: Vec<CacheLevel>,
-    /// The level below each.
-    next: Vec<Option<u8>>,
-    /// By stream: indices into the list of caches, by level.
-    chains: [Vec<u8>; 2],
-    /// Where on the data chain page-table reads enter; past its end they go to memory.
-    walk_entry: usize,
+    order: Arrangement,
     /// Dirty lines that a reference has displaced and that the levels below have yet to take: the level
     /// that had it and its address, by level. Empty between references.
     displaced: Vec<(u8, PhysAddr)>,
@@ -35,9 +31,7 @@ impl CacheHierarchy {
     /// translated; addresses are below 2^`address_bits`; `seed` is the run's.
     ///
     /// # Errors
-    /// Where a cache's geometry is impossible, a name comes twice, a level is left out, two caches of a
-    /// level serve the same stream, a level below a unified one does not serve both streams, a lower
-    /// level has smaller lines, or `entry_level` is none of the data caches.
+    /// A cache's geometry is impossible, or the caches do not form a hierarchy.
     pub fn new(
         settings: &[Cache],
         entry_level: Option<&str>,
@@ -45,25 +39,9 @@ impl CacheHierarchy {
         address_bits: u8,
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
-        if settings.len() >= usize::from(MEMORY) {
-            return Err(InvalidSetting::new("cache", "there are more than 254 caches"));
-        }
-        let mut levels = Vec::with_capacity(settings.len());
-        for (place, cache) in settings.iter().enumerate() {
-            check_place(settings, place)?;
-            levels.push(CacheLevel::new(cache, page, address_bits, seed)?);
-        }
-        let chains = [chain(settings, Stream::Data)?, chain(settings, Stream::Instruction)?];
-        let mut next = vec![None; levels.len()];
-        for (chain, other) in [(&chains[0], &chains[1]), (&chains[1], &chains[0])] {
-            for (place, upper) in chain.iter().enumerate() {
-                let lower = chain.get(place + 1).copied();
-                check_lower(settings, *upper, lower, other)?;
-                next[usize::from(*upper)] = lower;
-            }
-        }
-        let walk_entry = walk_entry(settings, &chains[0], entry_level)?;
-        Ok(Self { levels, next, chains, walk_entry, displaced: Vec::new() })
+        let order = Arrangement::new(settings, entry_level)?;
+        let levels = settings.iter().map(|cache| CacheLevel::new(cache, page, address_bits, seed));
+        Ok(Self { levels: levels.collect::<Result<_, _>>()?, order, displaced: Vec::new() })
     }
 
     /// The caches in the order of the configuration.
@@ -71,32 +49,41 @@ impl CacheHierarchy {
         &self.levels
     }
 
-    /// The cache called `name`, to preload it.
-    pub fn level_mut(&mut self, name: &str) -> Option<&mut CacheLevel> {
-        self.levels.iter_mut().find(|level| level.name() == name)
+    pub(super) fn order(&self) -> &Arrangement {
+        &self.order
     }
 
-    /// The caches that serve `stream`, by level, as indices in the configuration's list.
-    pub fn chain(&self, stream: Stream) -> &[u8] {
-        &self.chains[stream as usize]
+    pub(super) fn name(&self, index: u8) -> &str {
+        self.levels[usize::from(index)].name()
     }
 
-    /// The caches that page-table reads go through, by level, as indices in the configuration's list.
-    pub fn walk_chain(&self) -> &[u8] {
-        self.chains[Stream::Data as usize].get(self.walk_entry..).unwrap_or(&[])
+    pub(super) fn line_shift(&self, index: u8) -> u32 {
+        self.levels[usize::from(index)].line_shift()
     }
 
-    /// log2 of the first level's line on `stream`; `None` where no cache serves it.
-    pub fn line_shift(&self, stream: Stream) -> Option<u32> {
-        let first = self.chains[stream as usize].first()?;
-        Some(self.levels[usize::from(*first)].line_shift())
+    pub(super) fn locate(&self, index: u8, addr: PhysAddr) -> (usize, u64) {
+        self.levels[usize::from(index)].locate(addr)
+    }
+
+    pub(super) fn probe(&self, index: u8, addr: PhysAddr) -> Option<bool> {
+        self.levels[usize::from(index)].probe(addr)
+    }
+
+    pub(super) fn place(
+        &mut self,
+        index: u8,
+        set: usize,
+        way: usize,
+        tag: u64,
+    ) -> Result<PhysAddr, PlaceError> {
+        self.levels[usize::from(index)].place(set, way, tag)
     }
 
     /// A demand access that the first level may have: where it does, it is counted and true is returned;
     /// where it does not, nothing has happened, and [`access_below`](Self::access_below) does the rest.
     #[inline]
     pub fn first_level_hit(&mut self, stream: Stream, addr: PhysAddr, write: bool) -> bool {
-        let Some(first) = self.chains[stream as usize].first() else { return false };
+        let Some(first) = self.order.chains[stream as usize].first() else { return false };
         // Indices in a chain are those of levels.
         let level = &mut self.levels[usize::from(*first)];
         let hit = level.lookup(addr, write);
@@ -108,7 +95,7 @@ impl CacheHierarchy {
     /// of `stream`.
     #[inline]
     pub fn count_hits(&mut self, stream: Stream, hits: u64) {
-        if let Some(first) = self.chains[stream as usize].first() {
+        if let Some(first) = self.order.chains[stream as usize].first() {
             // Indices in a chain are those of levels.
             self.levels[usize::from(*first)].counters.hits += hits;
         }
@@ -123,7 +110,7 @@ impl CacheHierarchy {
         write: bool,
         memory: &mut Vec<Reference>,
     ) -> u8 {
-        self.reference(stream, 0, addr, write, Source::Demand, memory)
+        self.demand(stream, 0, addr, write, memory)
     }
 
     /// A demand access that [`first_level_hit`](Self::first_level_hit) has just found not to hit: as
@@ -136,19 +123,32 @@ impl CacheHierarchy {
         write: bool,
         memory: &mut Vec<Reference>,
     ) -> u8 {
-        if let Some(first) = self.chains[stream as usize].first() {
+        if let Some(first) = self.order.chains[stream as usize].first() {
             let level = &mut self.levels[usize::from(*first)];
             level.counters.misses += 1;
             if let Allocated::WriteBack(victim) = level.fill(addr, write) {
                 self.displaced.push((*first, victim));
             }
         }
-        self.reference(stream, 1, addr, false, Source::Demand, memory)
+        self.demand(stream, 1, addr, false, memory)
+    }
+
+    /// A demand access from the level at `entry` of the chain on.
+    #[inline(never)]
+    fn demand(
+        &mut self,
+        stream: Stream,
+        entry: usize,
+        addr: PhysAddr,
+        write: bool,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        self.reference(stream, entry, addr, write, Source::Demand, memory)
     }
 
     /// The walker reads a page-table entry: as [`access`](Self::access).
     pub fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
-        self.reference(Stream::Data, self.walk_entry, addr, false, Source::Walk, memory)
+        self.reference(Stream::Data, self.order.walk_entry, addr, false, Source::Walk, memory)
     }
 
     /// The walker sets a page-table entry's accessed or dirty bit: its line becomes dirty in the cache
@@ -156,19 +156,20 @@ impl CacheHierarchy {
     /// where it is not, it is fetched first. Returns as [`access`](Self::access); with [`MEMORY`] the
     /// caller has memory read, or write where no cache is entered.
     pub fn table_write(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
-        if let Some(entry) = self.walk_chain().first().copied() {
+        if let Some(entry) = self.order.walk_chain().first().copied() {
             let level = &mut self.levels[usize::from(entry)];
             level.counters.walk_writes += 1;
             if level.mark_dirty(addr) {
                 return entry;
             }
         }
-        self.reference(Stream::Data, self.walk_entry, addr, true, Source::TableWrite, memory)
+        self.reference(Stream::Data, self.order.walk_entry, addr, true, Source::TableWrite, memory)
     }
 
     /// Every level is looked up and filled at once. What it displaces goes to the level below only when
     /// that has been filled too, so that each sees its look-up first and write-backs from the nearest
     /// level before those from further up, as if lines came up from the lowest level.
+    #[inline(always)]
     fn reference(
         &mut self,
         stream: Stream,
@@ -180,7 +181,7 @@ impl CacheHierarchy {
     ) -> u8 {
         let mut served = MEMORY;
         let mut write = write;
-        for index in self.chains[stream as usize].get(entry..).unwrap_or(&[]) {
+        for index in self.order.chains[stream as usize].get(entry..).unwrap_or(&[]) {
             let level = &mut self.levels[usize::from(*index)];
             let allocated = level.access(addr, write);
             level.count(source, allocated == Allocated::Hit);
@@ -194,29 +195,30 @@ impl CacheHierarchy {
             }
             write = false;
         }
-        while let Some((index, victim)) = self.displaced.pop() {
-            self.write_back(index, victim, memory);
+        if !self.displaced.is_empty() {
+            self.write_back(memory);
         }
         served
     }
 
+    /// Writes the dirty lines that levels have displaced to those below, the lowest level's first.
+    #[inline(never)]
+    fn write_back(&mut self, memory: &mut Vec<Reference>) {
+        while let Some((index, victim)) = self.displaced.pop() {
+            self.sink(index, victim, memory);
+        }
+    }
+
     /// Writes a dirty line that the level at `index` has displaced to the one below, and on from there.
-    fn write_back(&mut self, index: u8, addr: PhysAddr, memory: &mut Vec<Reference>) {
+    fn sink(&mut self, index: u8, addr: PhysAddr, memory: &mut Vec<Reference>) {
         let (mut index, mut addr) = (index, addr);
-        while let Some(below) = self.next[usize::from(index)] {
+        while let Some(below) = self.order.next[usize::from(index)] {
             match self.levels[usize::from(below)].write_back(addr) {
                 Allocated::WriteBack(victim) => (index, addr) = (below, victim),
                 Allocated::Hit | Allocated::Filled => return,
             }
         }
         memory.push(Reference { addr, kind: ReferenceKind::Writeback, served: MEMORY });
-    }
-
-    /// Which cache would have the line of `addr`, without a use or a count.
-    pub fn probe(&self, stream: Stream, addr: PhysAddr) -> u8 {
-        let chain = self.chains[stream as usize].iter();
-        let mut having = chain.filter(|k| self.levels[usize::from(**k)].probe(addr).is_some());
-        having.next().copied().unwrap_or(MEMORY)
     }
 
     /// Declares the statistics of every cache.
@@ -248,7 +250,11 @@ mod tests {
             indexing: Indexing::Pipt,
             mshrs: 8,
             write: Write::Back,
+            write_allocate: true,
+            inclusion: Default::default(),
+            hash: false,
             prefetcher: Default::default(),
+            prefetch_page: ByteSize(4096),
         }
     }
 
@@ -371,7 +377,7 @@ mod tests {
                 2 => {
                     let expected = naive.read(&data, *addr, true);
                     if fast.first_level_hit(Stream::Data, at, true) {
-                        (fast.chain(Stream::Data)[0], expected)
+                        (fast.order().chain(Stream::Data)[0], expected)
                     } else {
                         (fast.access(Stream::Data, at, true, &mut memory), expected)
                     }
@@ -454,7 +460,7 @@ mod tests {
         let counters = caches.levels()[2].counters();
         assert_eq!((counters.walk_hits, counters.walk_misses, counters.walk_writes), (1, 1, 1));
         assert_eq!((counters.hits, counters.misses), (0, 0));
-        assert!(build(&three_levels(), Some("memory")).unwrap().walk_chain().is_empty());
+        assert!(build(&three_levels(), Some("memory")).unwrap().order().walk_chain().is_empty());
     }
 
     #[test]

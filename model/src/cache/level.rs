@@ -29,6 +29,56 @@ pub struct CacheCounters {
     pub walk_writes: u64,
 }
 
+impl CacheCounters {
+    /// Counts a reference that found its line, or did not.
+    #[inline]
+    pub(super) fn count(&mut self, source: Source, hit: bool) {
+        match (source, hit) {
+            (Source::Demand, true) => self.hits += 1,
+            (Source::Demand, false) => self.misses += 1,
+            (Source::Walk, true) => self.walk_hits += 1,
+            (Source::Walk, false) => self.walk_misses += 1,
+            (Source::TableWrite, _) => {}
+        }
+    }
+
+    /// Declares the statistics of the cache called `name`; `instructions` is what misses are related to.
+    pub(super) fn report(&self, name: &str, statistics: &mut Statistics, instructions: u64) {
+        let CacheCounters {
+            hits,
+            misses,
+            evictions,
+            writebacks,
+            walk_hits,
+            walk_misses,
+            walk_writes,
+        } = *self;
+        let mut count = |what: &str, unit, doc, value| {
+            statistics.count(format!("{name}.{what}"), unit, doc, value);
+        };
+        count("accesses", "accesses", "Demand accesses of the program", hits + misses);
+        count("hits", "accesses", "Demand accesses that found their line", hits);
+        count("misses", "accesses", "Demand accesses that did not find their line", misses);
+        count("evictions", "lines", "Valid lines displaced by fills of any kind", evictions);
+        count("writebacks", "lines", "Dirty lines displaced", writebacks);
+        count("walk.hits", "reads", "Page-table reads that found their line", walk_hits);
+        count("walk.misses", "reads", "Page-table reads that did not find their line", walk_misses);
+        count(
+            "walk.writes",
+            "writes",
+            "Accessed and dirty bits written by the walker",
+            walk_writes,
+        );
+        let mpki = Ratio::per_thousand(misses, instructions);
+        statistics.ratio(
+            format!("{name}.mpki"),
+            "1/ki",
+            "Demand misses per 1000 instructions",
+            mpki,
+        );
+    }
+}
+
 /// Who reads or writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
@@ -46,6 +96,81 @@ pub enum Allocated {
     Filled,
     /// It was not, and has displaced the dirty line of this address.
     WriteBack(PhysAddr),
+}
+
+/// The empty array of a cache and log2 of its line, as [`CacheLevel::new`].
+pub(super) fn array(
+    settings: &settings::Cache,
+    page: Option<PageShift>,
+    address_bits: u8,
+    seed: u64,
+) -> Result<(SetAssociative, u32), InvalidSetting> {
+    let geometry = geometry(settings, page, address_bits)?;
+    let seed = component_seed(&settings.name, seed);
+    let lines = SetAssociative::new(&settings.replacement, geometry, seed).map_err(|message| {
+        InvalidSetting::new(format!("cache.{}.replacement", settings.name), message)
+    })?;
+    Ok((lines, settings.line.0.trailing_zeros()))
+}
+
+/// The geometry of a cache's array.
+fn geometry(
+    settings: &settings::Cache,
+    page: Option<PageShift>,
+    address_bits: u8,
+) -> Result<Geometry, InvalidSetting> {
+    let invalid = |field: &str, message: String| {
+        InvalidSetting::new(format!("cache.{}.{field}", settings.name), message)
+    };
+    let line = settings.line.0;
+    if !line.is_power_of_two() || !(2..=64 << 10).contains(&line) {
+        let message = format!("expected a power of two from 2B to 64KiB, found {}", settings.line);
+        return Err(invalid("line", message));
+    }
+    let lines = settings.size.0 / line;
+    if lines == 0 || lines > MAX_LINES || !settings.size.0.is_multiple_of(line) {
+        let message = format!(
+            "expected a multiple of the line of {} up to {}, found {}",
+            settings.line,
+            ByteSize(MAX_LINES.saturating_mul(line)),
+            settings.size
+        );
+        return Err(invalid("size", message));
+    }
+    // At most MAX_LINES, which fits.
+    let lines = lines as u32;
+    let ways = settings.ways.of(lines);
+    if ways == 0 || ways > lines {
+        return Err(invalid("ways", format!("expected 1 to {lines} ways, found {ways}")));
+    }
+    if !lines.is_multiple_of(ways) {
+        let message = format!(
+            "{} is not a multiple of {ways} ways of {} lines; the nearest is {}",
+            settings.size,
+            settings.line,
+            ByteSize(u64::from((lines / ways).max(1)) * u64::from(ways) * line)
+        );
+        return Err(invalid("size", message));
+    }
+    let way = u64::from(lines / ways) * line;
+    if let (settings::Indexing::Vipt, Some(page)) = (settings.indexing, page)
+        && way > page.bytes()
+    {
+        let message = format!(
+            "a way of {} is larger than a page of {}, so that a line could be in several sets; \
+             expected more ways, a smaller size or \"pipt\"",
+            ByteSize(way),
+            ByteSize(page.bytes())
+        );
+        return Err(invalid("indexing", message));
+    }
+    let line_shift = line.trailing_zeros();
+    Ok(Geometry {
+        sets: lines / ways,
+        ways,
+        number_bits: u32::from(address_bits).saturating_sub(line_shift),
+        context_bits: 0,
+    })
 }
 
 /// A set-associative cache. A dirty line is a marked entry.
@@ -69,62 +194,7 @@ impl CacheLevel {
         address_bits: u8,
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
-        let invalid = |field: &str, message: String| {
-            InvalidSetting::new(format!("cache.{}.{field}", settings.name), message)
-        };
-        let line = settings.line.0;
-        if !line.is_power_of_two() || !(2..=64 << 10).contains(&line) {
-            let message =
-                format!("expected a power of two from 2B to 64KiB, found {}", settings.line);
-            return Err(invalid("line", message));
-        }
-        let lines = settings.size.0 / line;
-        if lines == 0 || lines > MAX_LINES || !settings.size.0.is_multiple_of(line) {
-            let message = format!(
-                "expected a multiple of the line of {} up to {}, found {}",
-                settings.line,
-                ByteSize(MAX_LINES.saturating_mul(line)),
-                settings.size
-            );
-            return Err(invalid("size", message));
-        }
-        // At most MAX_LINES, which fits.
-        let lines = lines as u32;
-        let ways = settings.ways.of(lines);
-        if ways == 0 || ways > lines {
-            return Err(invalid("ways", format!("expected 1 to {lines} ways, found {ways}")));
-        }
-        if !lines.is_multiple_of(ways) {
-            let message = format!(
-                "{} is not a multiple of {ways} ways of {} lines; the nearest is {}",
-                settings.size,
-                settings.line,
-                ByteSize(u64::from((lines / ways).max(1)) * u64::from(ways) * line)
-            );
-            return Err(invalid("size", message));
-        }
-        let way = u64::from(lines / ways) * line;
-        if let (settings::Indexing::Vipt, Some(page)) = (settings.indexing, page)
-            && way > page.bytes()
-        {
-            let message = format!(
-                "a way of {} is larger than a page of {}, so that a line could be in several sets; \
-                 expected more ways, a smaller size or \"pipt\"",
-                ByteSize(way),
-                ByteSize(page.bytes())
-            );
-            return Err(invalid("indexing", message));
-        }
-        let line_shift = line.trailing_zeros();
-        let geometry = Geometry {
-            sets: lines / ways,
-            ways,
-            number_bits: u32::from(address_bits).saturating_sub(line_shift),
-            context_bits: 0,
-        };
-        let seed = component_seed(&settings.name, seed);
-        let lines = SetAssociative::new(&settings.replacement, geometry, seed)
-            .map_err(|message| invalid("replacement", message))?;
+        let (lines, line_shift) = array(settings, page, address_bits, seed)?;
         let name = settings.name.clone();
         Ok(Self { name, line_shift, lines, counters: CacheCounters::default() })
     }
@@ -209,14 +279,7 @@ impl CacheLevel {
     /// Counts a reference that found its line, or did not.
     #[inline]
     pub(super) fn count(&mut self, source: Source, hit: bool) {
-        let counters = &mut self.counters;
-        match (source, hit) {
-            (Source::Demand, true) => counters.hits += 1,
-            (Source::Demand, false) => counters.misses += 1,
-            (Source::Walk, true) => counters.walk_hits += 1,
-            (Source::Walk, false) => counters.walk_misses += 1,
-            (Source::TableWrite, _) => {}
-        }
+        self.counters.count(source, hit);
     }
 
     /// Drops the line of `addr`; whether it was dirty, where it was there.
@@ -241,39 +304,7 @@ impl CacheLevel {
 
     /// Declares its statistics; `instructions` is what misses are related to.
     pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
-        let CacheCounters {
-            hits,
-            misses,
-            evictions,
-            writebacks,
-            walk_hits,
-            walk_misses,
-            walk_writes,
-        } = self.counters;
-        let name = &self.name;
-        let mut count = |what: &str, unit, doc, value| {
-            statistics.count(format!("{name}.{what}"), unit, doc, value);
-        };
-        count("accesses", "accesses", "Demand accesses of the program", hits + misses);
-        count("hits", "accesses", "Demand accesses that found their line", hits);
-        count("misses", "accesses", "Demand accesses that did not find their line", misses);
-        count("evictions", "lines", "Valid lines displaced by fills of any kind", evictions);
-        count("writebacks", "lines", "Dirty lines displaced", writebacks);
-        count("walk.hits", "reads", "Page-table reads that found their line", walk_hits);
-        count("walk.misses", "reads", "Page-table reads that did not find their line", walk_misses);
-        count(
-            "walk.writes",
-            "writes",
-            "Accessed and dirty bits written by the walker",
-            walk_writes,
-        );
-        let mpki = Ratio::per_thousand(misses, instructions);
-        statistics.ratio(
-            format!("{name}.mpki"),
-            "1/ki",
-            "Demand misses per 1000 instructions",
-            mpki,
-        );
+        self.counters.report(&self.name, statistics, instructions);
     }
 }
 
@@ -296,7 +327,11 @@ mod tests {
             indexing: Indexing::Pipt,
             mshrs: 8,
             write: Write::Back,
+            write_allocate: true,
+            inclusion: Default::default(),
+            hash: false,
             prefetcher: Default::default(),
+            prefetch_page: ByteSize(4096),
         }
     }
 

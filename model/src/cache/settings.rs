@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::prefetch::Prefetcher;
 use crate::mmu::settings::Ways;
 use crate::replacement::Policy;
 use crate::units::{ByteSize, Span};
@@ -68,10 +69,48 @@ pub struct Cache {
     #[serde(default)]
     #[schemars(extend("x-effect" = "function"))]
     pub write: Write,
-    /// The prefetcher that feeds it.
+    /// Whether a store that misses fetches its line; if not, it goes on to the level below alone.
+    #[serde(default = "yes")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub write_allocate: bool,
+    /// What a level has of what is in the levels above it.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub inclusion: Inclusion,
+    /// Whether the set is found by a hash of the whole line number, as the slices of a shared level are,
+    /// and not by its low bits alone.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub hash: bool,
+    /// The prefetcher that feeds it: a name, or a table with its parameters, such as
+    /// `{ prefetcher = "stream", degree = 4 }`.
     #[serde(default)]
     #[schemars(extend("x-effect" = "function"))]
     pub prefetcher: Prefetcher,
+    /// What a prefetcher's requests stay within, around the access that made it ask: a power of two of at
+    /// least a line. Contiguous physical memory of larger pages allows more.
+    #[serde(default = "prefetch_page")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub prefetch_page: ByteSize,
+}
+
+impl Cache {
+    /// Whether it does no more than write back, allocate, and keep to itself.
+    pub fn is_plain(&self) -> bool {
+        self.write == Write::Back
+            && self.write_allocate
+            && self.inclusion == Inclusion::NonInclusive
+            && !self.hash
+            && !self.prefetcher.is_some()
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn prefetch_page() -> ByteSize {
+    ByteSize(4 << 10)
 }
 
 fn line() -> ByteSize {
@@ -98,16 +137,25 @@ pub enum Indexing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Write {
-    /// Write-back with write-allocate.
+    /// A store makes the line dirty, and the level below sees it when the line is displaced.
     #[default]
     Back,
+    /// A store goes on to the level below at once, and no line is ever dirty. Below, it updates the line
+    /// where that is and allocates none; it is not an access there.
+    Through,
 }
 
-/// Hardware prefetchers.
+/// What a level has of the lines in the levels above it. The first level has none above it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Prefetcher {
-    /// None.
+pub enum Inclusion {
+    /// It is filled with what goes up, and what it displaces stays above.
     #[default]
-    None,
+    NonInclusive,
+    /// It has everything that is above: what it displaces is invalidated there, and written back if it
+    /// was dirty there.
+    Inclusive,
+    /// It has nothing that the level right above has: it takes the lines that one displaces, clean or
+    /// dirty, and gives a line up when that moves back. Fully associative and small, it is a victim cache.
+    Exclusive,
 }

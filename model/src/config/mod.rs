@@ -6,6 +6,7 @@
 //! documentation come from there.
 
 mod assignment;
+pub(crate) mod choice;
 mod diagnostic;
 mod invalid;
 mod load;

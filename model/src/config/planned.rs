@@ -1,7 +1,7 @@
 //! What the interface names and the model does not have yet, so that it is refused by name.
 
 /// Values of settings. A setting in an array is written without its element's name.
-const VALUES: [(&str, &[&str]); 10] = [
+const VALUES: [(&str, &[&str]); 8] = [
     ("mmu.page_table", &["hashed", "cuckoo"]),
     (
         "cache.replacement",
@@ -16,8 +16,6 @@ const VALUES: [(&str, &[&str]); 10] = [
         &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
     ),
     ("cache.indexing", &["vivt"]),
-    ("cache.write", &["through"]),
-    ("cache.prefetcher", &["next-line", "stride", "stream"]),
     ("swap.device", &["sata-ssd", "optane", "zram"]),
     ("os.reclaim", &["linux-lru", "mglru", "arc", "car", "2q", "lirs", "clock-pro", "s3fifo"]),
     ("os.thp", &["madvise", "always"]),
@@ -27,7 +25,7 @@ const VALUES: [(&str, &[&str]); 10] = [
 const FEW: [(&str, &[&str]); 2] = [("swap.readahead_by", &["vma"]), ("dram.page", &["closed"])];
 
 /// Keys.
-const KEYS: [&str; 3] = ["cache.alias", "cache.hash", "cache.shared"];
+const KEYS: [&str; 2] = ["cache.alias", "cache.shared"];
 
 /// `setting` without the names of array elements.
 fn generic(setting: &str) -> String {

@@ -8,6 +8,7 @@ use super::recent::Met;
 use super::translate::{Request, Translated};
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{PhysAddr, VirtAddr};
+use crate::cache::Caches;
 use crate::cache::settings::Stream;
 use crate::outcome::{
     CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
@@ -200,7 +201,10 @@ impl Simulator {
         };
         // A part on a page that a part before it has translated needs no look-up of its own.
         let tlb = if fresh { translated.tlb } else { self.first_tlb(stream) };
-        self.conclude(request, Place { line, page: translated.page, tlb, served }, out)
+        let before = self.cpu.emitter.count();
+        let value = self.conclude(request, Place { line, page: translated.page, tlb, served }, out);
+        self.hardware_prefetches(before, out);
+        value
     }
 
     /// A part has found its line: reports it, unless it is a plain hit that may go unreported. Returns
@@ -215,8 +219,11 @@ impl Simulator {
         let stream = request.stream();
         let (first, first_tlb) = (self.first_cache(stream), self.first_tlb(stream));
         let now = self.cpu.emitter.instructions();
-        let (line_fill, until) =
-            if served == first { self.cpu.fills.find(line, now) } else { (None, u64::MAX) };
+        let (line_fill, until) = if served == first {
+            self.cpu.fills.find(line, now)
+        } else {
+            self.prefetched(served, line, stream, now)
+        };
         let (page_fill, page_until) = self.cpu.walks.find(page, now);
         let plain = served == first && served != MEMORY && !self.cpu.emitter.has_references(out);
         if plain && (tlb == first_tlb || tlb == UNTRANSLATED) {
@@ -277,7 +284,7 @@ impl Simulator {
             return first;
         }
         self.cpu.recall.line_filled(line);
-        self.cpu.fetch_line(stream, addr, write, out)
+        self.cpu.fetch_line(request.site, stream, addr, write, out)
     }
 
     /// A hit in the first-level TLB and cache: whether it may go unreported, and if so where its value
@@ -314,11 +321,13 @@ fn later(line: Option<Met>, page: Option<Met>) -> Option<Met> {
 }
 
 impl Cpu {
-    /// A line that a look-up has not found in the first level: the cache that had it. The reference comes before the
-    /// victims that it displaces.
+    /// A line that a cheap look-up has not found in the first level: the cache that had it. The reference
+    /// comes before the victims that it displaces; there is none where the first level had the line after
+    /// all.
     #[inline]
     pub(super) fn fetch_line(
         &mut self,
+        site: u64,
         stream: Stream,
         addr: PhysAddr,
         write: bool,
@@ -327,8 +336,19 @@ impl Cpu {
         let at = out.references.len();
         let kind = ReferenceKind::Demand;
         out.references.push(Reference { addr, kind, served: MEMORY });
-        let served = self.caches.access_below(stream, addr, write, &mut out.references);
+        self.caches.set_site(site);
+        let served = self.caches.access_on(stream, addr, write, &mut out.references);
         out.references[at].served = served;
+        if let Caches::Ruled(caches) = &mut self.caches {
+            if caches.is_first(stream, served) {
+                out.references.remove(at);
+            }
+            if write && !caches.first_allocates() {
+                // The first level has not got the line that was accessed.
+                self.recall.line_disturbed(addr.0 >> self.data_line_shift);
+            }
+            self.note_gone();
+        }
         served
     }
 

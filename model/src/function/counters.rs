@@ -88,6 +88,11 @@ impl WalkCounters {
         Self { from: vec![0; caches], ..Self::default() }
     }
 
+    /// How many caches there are.
+    pub fn caches(&self) -> usize {
+        self.from.len()
+    }
+
     /// Counts a read of an entry that `served` had.
     #[inline]
     pub fn read(&mut self, served: u8) {

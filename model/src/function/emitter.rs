@@ -66,6 +66,12 @@ impl Emitter {
         out.references.len() > self.claimed_references
     }
 
+    /// Outcomes so far; the latest one's number.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Instructions that this CPU has made so far.
     #[inline]
     pub fn instructions(&self) -> u64 {

@@ -193,28 +193,28 @@ impl Simulator {
     }
 
     fn walk_served_by(&self, entry: PhysAddr) -> String {
-        let levels = self.cpu.caches.levels();
-        let mut chain =
-            self.cpu.caches.walk_chain().iter().map(|place| &levels[usize::from(*place)]);
-        let found = chain.find(|level| level.probe(entry).is_some());
-        found.map_or("memory", |level| level.name()).to_owned()
+        let caches = &self.cpu.caches;
+        let mut chain = caches.walk_chain().iter();
+        let found = chain.find(|index| caches.probe(**index, entry).is_some());
+        found.map_or("memory", |index| caches.name(*index)).to_owned()
     }
 
     fn inspect_caches(&self, seen: &mut Inspection, stream: Stream, pa: PhysAddr) {
-        for &place in self.cpu.caches.chain(stream) {
-            // Indices in a chain are those of levels.
-            let level = &self.cpu.caches.levels()[usize::from(place)];
-            let (index, tag) = level.locate(pa);
-            let hit = level.probe(pa).is_some();
-            let offset = pa.0 & ((1 << level.line_shift()) - 1);
+        let caches = &self.cpu.caches;
+        for &place in caches.chain(stream) {
+            let (index, tag) = caches.locate(place, pa);
+            let hit = caches.probe(place, pa).is_some();
+            let offset = pa.0 & ((1 << caches.line_shift(place)) - 1);
             let mut contents = self.contents.iter();
             let line = contents.find(|line| {
-                line.name == level.name() && u64::from(line.set) == index as u64 && line.tag == tag
+                line.name == caches.name(place)
+                    && u64::from(line.set) == index as u64
+                    && line.tag == tag
             });
             // A line's offset is below its length, which is checked against the line size.
             let byte =
                 line.filter(|_| hit).and_then(|line| line.bytes.get(offset as usize).copied());
-            let (name, index) = (level.name().to_owned(), index as u64);
+            let (name, index) = (caches.name(place).to_owned(), index as u64);
             seen.cache.push(CacheStep { name, offset, index, tag, hit, byte });
             if hit {
                 break;

@@ -16,6 +16,7 @@ pub mod inspect;
 mod lane;
 mod page_set;
 mod prefault;
+mod prefetches;
 mod preload;
 mod recall;
 mod recent;
@@ -30,7 +31,7 @@ use tracegen::record::{AccessKind, CpuId, ProcessId};
 
 use crate::address::{Asid, PageShift};
 use crate::cache::settings::Stream;
-use crate::cache::{self, CacheHierarchy};
+use crate::cache::{self, Caches};
 use crate::config::{Config, InvalidSetting, Line};
 use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Made, Os, OsError, Steps};
@@ -105,7 +106,7 @@ struct Cpu {
     process: Option<u32>,
     tlbs: TlbHierarchy,
     pwc: PagingStructureCaches,
-    caches: CacheHierarchy,
+    caches: Caches,
     predictor: Predictor,
     emitter: Emitter,
     /// Lines and pages that the first levels for data have used last.
@@ -117,6 +118,9 @@ struct Cpu {
     fills: RecentFills,
     /// Translations that may be on their way.
     walks: RecentFills,
+    /// Lines that prefetchers may have on their way, by the cache that they go into, where that is not the
+    /// first of its stream. Empty where no cache has a prefetcher.
+    prefetches: Vec<RecentFills>,
 }
 
 /// The function half of one machine.
@@ -177,7 +181,7 @@ impl Simulator {
             false => 64,
         };
         let entry_level = config.mmu.walker.entry_level.as_deref();
-        let caches = CacheHierarchy::new(&config.cache, entry_level, page, bits, seed)?;
+        let caches = Caches::new(&config.cache, entry_level, page, bits, seed)?;
         let streams = [Stream::Data, Stream::Instruction];
         let first_tlb = |stream| tlbs.chain(stream, base_page).first().copied();
         let first_tlbs = streams.map(|stream| match first_tlb(stream) {
@@ -190,11 +194,12 @@ impl Simulator {
         };
         let first_cache = caches.chain(Stream::Data).first().copied();
         let walks_enter_first = caches.walk_chain().first().copied() == first_cache;
-        let data_line_shift = caches.line_shift(Stream::Data).unwrap_or(DEFAULT_LINE_SHIFT);
+        let data_line_shift =
+            first_cache.map_or(DEFAULT_LINE_SHIFT, |first| caches.line_shift(first));
         let tlb_level = tlbs.chain(Stream::Data, base_page).first().map(|tlb| usize::from(*tlb));
         let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
-        let recall = Recall::new(tlb_level, cache_level.map(cache_level_of));
+        let recall = Recall::new(tlb_level, cache_level.map(cache_level_of), caches.settles());
         let mut simulator = Self {
             translates: config.mmu.enabled,
             simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
@@ -208,7 +213,8 @@ impl Simulator {
             first_caches: streams
                 .map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
             line_shifts: streams
-                .map(|stream| caches.line_shift(stream).unwrap_or(DEFAULT_LINE_SHIFT)),
+                .map(|stream| caches.chain(stream).first().copied())
+                .map(|first| first.map_or(DEFAULT_LINE_SHIFT, |first| caches.line_shift(first))),
             walks: WalkCounters::new(config.cache.len()),
             asids: Asids::new(config.mmu.asids),
             cpu: Cpu {
@@ -224,6 +230,7 @@ impl Simulator {
                 data_line_shift,
                 fills: RecentFills::default(),
                 walks: RecentFills::default(),
+                prefetches: prefetches::recent(&config.cache),
             },
             os,
             lanes: Vec::new(),
@@ -364,7 +371,8 @@ impl Simulator {
         self.accesses.report(instructions, &mut out);
         self.cpu.tlbs.report(&mut out, instructions);
         self.cpu.caches.report(&mut out, instructions);
-        let names = self.cpu.caches.levels().iter().map(|level| level.name());
+        // There are at most 254 caches.
+        let names = (0..self.walks.caches() as u8).map(|index| self.cpu.caches.name(index));
         self.walks.report(names, &mut out);
         self.cpu.pwc.report(&mut out);
         self.os.report(&mut out);

@@ -31,10 +31,13 @@ impl Simulator {
         for (place, line) in state.line.iter().enumerate() {
             let wrong =
                 |message: String| InvalidSetting::new(format!("state.line.{place}"), message);
-            let level = self.cpu.caches.level_mut(&line.name);
-            let level = level.ok_or_else(|| wrong(format!("there is no cache `{}`", line.name)))?;
-            level
-                .place(line.set as usize, line.way as usize, line.tag)
+            let caches = &mut self.cpu.caches;
+            // There are at most 254 caches.
+            let index =
+                (0..self.walks.caches() as u8).find(|index| caches.name(*index) == line.name);
+            let index = index.ok_or_else(|| wrong(format!("there is no cache `{}`", line.name)))?;
+            caches
+                .place(index, line.set as usize, line.way as usize, line.tag)
                 .map_err(|error| wrong(error.to_string()))?;
         }
         self.contents = state.line.iter().filter(|line| !line.bytes.is_empty()).cloned().collect();

@@ -17,6 +17,7 @@
 use tracegen::record::ProcessId;
 
 use crate::address::Asid;
+use crate::cache::Settles;
 use crate::replacement::Policy;
 
 /// Groups of sets at most, and lines remembered at most.
@@ -79,6 +80,9 @@ pub struct Recall {
     /// Whether what has just been filled is as if it had been used, in the TLB and in the cache.
     page_fill_is_use: bool,
     line_fill_is_use: bool,
+    /// Whether lines are remembered, and whether for stores too.
+    keeps_lines: bool,
+    keeps_stores: bool,
 }
 
 /// Whether a way that has just been filled ranks as one that has just been used.
@@ -107,8 +111,8 @@ fn groups(sets: u64) -> usize {
 }
 
 impl Recall {
-    /// For a machine with these first levels.
-    pub fn new(tlb: Option<Level<'_>>, cache: Option<Level<'_>>) -> Self {
+    /// For a machine with these first levels, of which the cache `settles` this much.
+    pub fn new(tlb: Option<Level<'_>>, cache: Option<Level<'_>>, settles: Settles) -> Self {
         let unknown = Known {
             part: u64::MAX,
             line: 0,
@@ -131,6 +135,8 @@ impl Recall {
             uses: 0,
             page_fill_is_use: fill_is_use(tlb),
             line_fill_is_use: fill_is_use(cache),
+            keeps_lines: settles != Settles::Nothing,
+            keeps_stores: settles == Settles::All,
         }
     }
 
@@ -226,9 +232,10 @@ impl Recall {
         }
         let use_of_line = latest.number;
         let use_of_page = self.pages[page_group as usize].number;
-        if use_of_page == 0 {
+        if use_of_page == 0 || !self.keeps_lines {
             return;
         }
+        let stored = stored && self.keeps_stores;
         self.known[part as usize & (self.known.len() - 1)] = Known {
             part,
             line,
@@ -251,7 +258,7 @@ mod tests {
     fn recall(tlb_sets: u64, cache_sets: u64) -> Recall {
         let policy = Policy::Lru(Default::default());
         let level = |sets| Some(Level { sets, policy: &policy });
-        Recall::new(level(tlb_sets), level(cache_sets))
+        Recall::new(level(tlb_sets), level(cache_sets), Settles::All)
     }
 
     fn access(recall: &mut Recall, page: u64, line: u64) {
@@ -342,7 +349,7 @@ mod tests {
         let srrip = Policy::Srrip(Default::default());
         for (policy, expected) in [(Policy::default(), true), (srrip, false)] {
             let level = Some(Level { sets: 16, policy: &policy });
-            let mut recall = Recall::new(level, level);
+            let mut recall = Recall::new(level, level, Settles::All);
             recall.page_filled(1, Asid(0), 0, false);
             assert_eq!(recall.latest(1, Asid(0)).is_some(), expected);
             access(&mut recall, 1, 64);
@@ -353,8 +360,23 @@ mod tests {
     }
 
     #[test]
+    fn stores_and_lines_are_known_only_where_the_cache_settles_them() {
+        for (settles, loads, stores) in [
+            (Settles::All, true, true),
+            (Settles::Loads, true, false),
+            (Settles::Nothing, false, false),
+        ] {
+            let mut recall = Recall::new(None, None, settles);
+            recall.page_used(1, Asid(0), 0, true);
+            recall.accessed(1, 64, 64, 1, true);
+            let known = recall.find(64, 1);
+            assert_eq!((known.is_some(), known.is_some_and(|known| known.stored)), (loads, stores));
+        }
+    }
+
+    #[test]
     fn nothing_is_known_at_first() {
-        let recall = Recall::new(None, None);
+        let recall = Recall::new(None, None, Settles::All);
         assert!(recall.latest(0, Asid(0)).is_none());
         assert!(recall.find(u64::MAX, 0).is_none() && recall.find(0, 0).is_none());
     }

@@ -140,9 +140,12 @@ impl Simulator {
         let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
         let request = request(&access, self.lanes[lane].process, origin);
         if let Some(addr) = missed {
-            place.served = self.cpu.fetch_line(Stream::Data, addr, request.write(), out);
+            let write = request.write();
+            place.served = self.cpu.fetch_line(request.site, Stream::Data, addr, write, out);
         }
+        let before = self.cpu.emitter.count();
         let value = self.conclude(&request, place, out);
+        self.hardware_prefetches(before, out);
         if access.kind == AccessKind::Load {
             self.lanes[lane].produced(value.unwrap_or(after(origin)), now);
         }

@@ -333,6 +333,7 @@ impl Cpu {
         if self.walks_enter_first {
             self.recall.line_disturbed(entry.0 >> self.data_line_shift);
         }
+        self.note_gone();
         served
     }
 

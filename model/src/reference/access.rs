@@ -6,7 +6,7 @@ use super::caches::Served;
 use super::{Event, Reference, Stopped, last_byte};
 use crate::address::PhysAddr;
 use crate::cache::settings::Stream;
-use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, ReferenceKind};
+use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, ReferenceKind, UNTRANSLATED};
 
 /// One access, or the part of it in one page.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,8 @@ pub(super) struct Request {
     pub kind: AccessKind,
     pub stream: Stream,
     pub addr: u64,
+    /// Where it comes from.
+    pub site: u64,
     /// When the page is used next, where that is known.
     pub next_use: Option<u64>,
 }
@@ -68,8 +70,8 @@ impl Reference {
             self.passed += if lane.fetches == 0 { instructions } else { 0 };
         }
         self.run(process);
-        let (kind, addr) = (access.kind, access.addr);
-        let request = Request { process, kind, stream, addr, next_use: None };
+        let (kind, addr, site) = (access.kind, access.addr, access.site);
+        let request = Request { process, kind, stream, addr, site, next_use: None };
         self.parts(access, request, uses, events)
     }
 
@@ -140,15 +142,19 @@ impl Reference {
         let mut served = first;
         if !same_line {
             let Self { caches, counts, .. } = self;
-            let line = caches.access(request.stream, physical, request.write(), counts);
+            let (stream, site) = (request.stream, request.site);
+            let line = caches.access(stream, site, physical, request.write(), counts);
             served = line.by;
             if served != first || served == MEMORY {
                 self.refer(physical, ReferenceKind::Demand, &line);
+            } else {
+                self.references.extend(line.written);
             }
         }
         let hit = served == first && served != MEMORY && self.references.is_empty();
         if hit && tlb == self.first_tlb(request.stream) {
             self.plain_hits += 1;
+            self.prefetch(events);
             return;
         }
         let kind = match request.kind {
@@ -159,14 +165,22 @@ impl Reference {
         };
         let references = std::mem::take(&mut self.references);
         events.push(Event { kind, tlb, served, references, work: Vec::new() });
+        self.prefetch(events);
+    }
+
+    /// Fetches what prefetchers have asked for, each an event of its own.
+    fn prefetch(&mut self, events: &mut Vec<Event>) {
+        while let Some((into, addr, line)) = self.caches.prefetch(&mut self.counts) {
+            self.refer(addr, ReferenceKind::Demand, &line);
+            let references = std::mem::take(&mut self.references);
+            let (kind, tlb) = (OutcomeKind::HardwarePrefetch { into }, UNTRANSLATED);
+            events.push(Event { kind, tlb, served: line.by, references, work: Vec::new() });
+        }
     }
 
     /// Remembers a reference below the first level, and then the lines that went to memory for it.
     pub(super) fn refer(&mut self, addr: u64, kind: ReferenceKind, line: &Served) {
         self.references.push(Read { addr: PhysAddr(addr), kind, served: line.by });
-        for addr in &line.written_back {
-            let (addr, kind) = (PhysAddr(*addr), ReferenceKind::Writeback);
-            self.references.push(Read { addr, kind, served: MEMORY });
-        }
+        self.references.extend(&line.written);
     }
 }

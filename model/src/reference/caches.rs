@@ -1,18 +1,31 @@
-//! The caches: write-back and write-allocate, neither inclusive nor exclusive.
+//! The caches, with all the rules that a level may have.
+//!
+//! The prefetchers themselves, which see accesses and name lines, are those of the model: they have tests
+//! of their own. When they are asked, and what becomes of their lines, is derived here.
 
 use super::counts::Counts;
 use super::sets::{Key, Sets, seed_of};
-use crate::cache::settings::{Cache as Settings, Stream};
-use crate::outcome::MEMORY;
+use crate::address::PhysAddr;
+use crate::cache::prefetch::{Seen, Watcher};
+use crate::cache::settings::{Cache as Settings, Inclusion, Stream, Write};
+use crate::outcome::{MEMORY, Reference, ReferenceKind};
+
+/// What a cache knows of a line.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    addr: u64,
+    dirty: bool,
+    /// Prefetched, and not used since.
+    unused: bool,
+}
 
 #[derive(Debug)]
 struct Cache {
-    name: String,
-    level: u8,
-    serves: Vec<Stream>,
+    settings: Settings,
     line: u64,
-    /// Whether each line is dirty.
-    lines: Sets<bool>,
+    sets: u64,
+    lines: Sets<Line>,
+    watcher: Option<Watcher>,
 }
 
 /// What a reference is for.
@@ -31,8 +44,8 @@ pub enum Purpose {
 pub struct Served {
     /// The cache that had the line, as its index in the configuration, or [`MEMORY`].
     pub by: u8,
-    /// Lines that memory had to take, by their first byte.
-    pub written_back: Vec<u64>,
+    /// What memory had to take.
+    pub written: Vec<Reference>,
 }
 
 /// All caches, in the configuration's order.
@@ -41,11 +54,39 @@ pub struct Caches {
     caches: Vec<Cache>,
     /// The caches that page-table reads go through, by level.
     walk_chain: Vec<usize>,
+    /// What prefetchers have asked for: the cache, the stream, the line.
+    wanted: Vec<(usize, Stream, u64)>,
+    /// What memory has had to take since the reference began.
+    written: Vec<Reference>,
 }
 
 impl Cache {
+    /// Where a line is looked for. With `hash`, the number's upper bits are folded, in pieces as long as the
+    /// set's index, into its lowest piece.
     fn key(&self, addr: u64) -> Key {
-        Key { number: addr / self.line, process: 0 }
+        let line = addr / self.line;
+        let bits = self.sets.next_power_of_two().trailing_zeros();
+        let mut number = line;
+        if self.settings.hash && bits > 0 {
+            let mut rest = line >> bits;
+            while rest > 0 {
+                number ^= rest % (1 << bits);
+                rest >>= bits;
+            }
+        }
+        Key { number, process: 0 }
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}.{what}", self.settings.name)
+    }
+
+    fn exclusive(&self) -> bool {
+        self.settings.inclusion == Inclusion::Exclusive
+    }
+
+    fn through(&self) -> bool {
+        self.settings.write == Write::Through
     }
 }
 
@@ -55,20 +96,26 @@ impl Caches {
         let caches = settings.iter().map(|cache| {
             let lines = cache.size.0 / cache.line.0;
             // A cache has fewer than 2^32 lines.
-            let ways = cache.ways.of(lines as u32);
+            let ways = u64::from(cache.ways.of(lines as u32));
             let seed = seed_of(&cache.name, seed);
+            let (shift, page) = (cache.line.0.ilog2(), cache.prefetch_page.0.ilog2());
             Cache {
-                name: cache.name.clone(),
-                level: cache.level,
-                serves: cache.serves.clone(),
+                settings: cache.clone(),
                 line: cache.line.0,
-                lines: Sets::new(lines, ways.into(), &cache.replacement, seed),
+                sets: lines / ways,
+                lines: Sets::new(lines, ways, &cache.replacement, seed),
+                watcher: Watcher::new(&cache.prefetcher, shift, page),
             }
         });
-        let mut all = Self { caches: caches.collect(), walk_chain: Vec::new() };
+        let mut all = Self {
+            caches: caches.collect(),
+            walk_chain: Vec::new(),
+            wanted: Vec::new(),
+            written: Vec::new(),
+        };
         let mut chain = all.chain(Stream::Data);
         while let (Some(wanted), Some(first)) = (entry_level, chain.first())
-            && all.caches[*first].name != wanted
+            && all.caches[*first].settings.name != wanted
         {
             chain.remove(0);
         }
@@ -78,9 +125,9 @@ impl Caches {
 
     /// The caches that serve `stream`, by level.
     pub fn chain(&self, stream: Stream) -> Vec<usize> {
-        let serving = |k: &usize| self.caches[*k].serves.contains(&stream);
+        let serving = |k: &usize| self.caches[*k].settings.serves.contains(&stream);
         let mut chain: Vec<_> = (0..self.caches.len()).filter(serving).collect();
-        chain.sort_by_key(|k| self.caches[*k].level);
+        chain.sort_by_key(|k| self.caches[*k].settings.level);
         chain
     }
 
@@ -93,119 +140,308 @@ impl Caches {
     fn below(&self, k: usize) -> Option<usize> {
         let chains = [self.chain(Stream::Data), self.chain(Stream::Instruction)];
         let chain = chains.iter().find(|chain| chain.contains(&k))?;
-        chain.iter().copied().find(|lower| self.caches[*lower].level > self.caches[k].level)
+        chain
+            .iter()
+            .copied()
+            .find(|lower| self.caches[*lower].settings.level > self.caches[k].settings.level)
     }
 
-    /// The program's access to a line.
+    /// The program's access to a line, by the instruction at `site`.
     pub fn access(
         &mut self,
         stream: Stream,
+        site: u64,
         addr: u64,
         write: bool,
         counts: &mut Counts,
     ) -> Served {
-        self.reference(&self.chain(stream), addr, write, Purpose::Demand, counts)
+        self.reference(&self.chain(stream), (stream, site), addr, write, Purpose::Demand, counts)
     }
 
     /// The walker reads an entry.
     pub fn walk_read(&mut self, addr: u64, counts: &mut Counts) -> Served {
-        self.reference(&self.walk_chain.clone(), addr, false, Purpose::Walk, counts)
+        let chain = self.walk_chain.clone();
+        self.reference(&chain, (Stream::Data, 0), addr, false, Purpose::Walk, counts)
     }
 
-    /// The walker writes an entry: its line becomes dirty in the cache that it enters at. It is no use of
-    /// a line that is there.
+    /// The walker writes an entry: a store to its line in the cache that it enters at. It is no use of a line
+    /// that is there.
     pub fn table_write(&mut self, addr: u64, counts: &mut Counts) -> Served {
         let chain = self.walk_chain.clone();
         if let Some(first) = chain.first() {
-            let cache = &mut self.caches[*first];
-            counts.add(&format!("{}.walk.writes", cache.name), 1);
-            let key = cache.key(addr);
-            if let Some(dirty) = cache.lines.peek(key) {
-                *dirty = true;
-                return Served { by: *first as u8, written_back: Vec::new() };
+            counts.add(&self.caches[*first].name("walk.writes"), 1);
+            if self.has(*first, addr) {
+                self.store(*first, addr, counts);
+                return self.served(*first as u8);
             }
         }
-        self.reference(&chain, addr, true, Purpose::TableWrite, counts)
+        self.reference(&chain, (Stream::Data, 0), addr, true, Purpose::TableWrite, counts)
     }
 
-    /// Looks down the chain until a cache has the line, then fills those that missed, the lowest first.
-    /// A write makes the line dirty in the first cache only.
+    /// The next line that a prefetcher has asked for and that its cache does not have, fetched into it: the
+    /// cache, the line, and how that went.
+    pub fn prefetch(&mut self, counts: &mut Counts) -> Option<(u8, u64, Served)> {
+        while !self.wanted.is_empty() {
+            let (into, stream, addr) = self.wanted.remove(0);
+            if self.has(into, addr) {
+                continue;
+            }
+            counts.add(&self.caches[into].name("prefetch.issued"), 1);
+            let chain = self.chain(stream);
+            let below = chain.iter().skip_while(|k| **k != into).skip(1).copied();
+            let mut missed = vec![into];
+            let mut by = None;
+            for k in below {
+                let key = self.caches[k].key(addr);
+                let found = self.caches[k].lines.look_up(key).is_some();
+                let what = if found { "prefetch.hits" } else { "prefetch.misses" };
+                counts.add(&self.caches[k].name(what), 1);
+                if found {
+                    by = Some(k);
+                    break;
+                }
+                missed.push(k);
+            }
+            self.bring(&missed, by, addr, true, counts);
+            return Some((into as u8, addr, self.served(by.map_or(MEMORY, |k| k as u8))));
+        }
+        None
+    }
+
+    fn served(&mut self, by: u8) -> Served {
+        Served { by, written: std::mem::take(&mut self.written) }
+    }
+
+    fn has(&mut self, k: usize, addr: u64) -> bool {
+        let key = self.caches[k].key(addr);
+        self.caches[k].lines.peek(key).is_some()
+    }
+
+    /// Looks down the chain until a cache has the line, then fills those that missed, the lowest first. A
+    /// store passes the caches at the top that neither have the line nor allocate for it.
     fn reference(
         &mut self,
         chain: &[usize],
+        (stream, site): (Stream, u64),
         addr: u64,
         write: bool,
         purpose: Purpose,
         counts: &mut Counts,
     ) -> Served {
         let mut missed = Vec::new();
-        let mut by = MEMORY;
+        let mut by = None;
         for k in chain {
             let cache = &mut self.caches[*k];
-            let found = cache.lines.look_up(cache.key(addr));
-            let what = match (purpose, found.is_some()) {
+            let key = cache.key(addr);
+            let found = cache.lines.look_up(key);
+            let hit = found.is_some();
+            let what = match (purpose, hit) {
                 (Purpose::Demand, true) => "hits",
                 (Purpose::Demand, false) => "misses",
                 (Purpose::Walk, true) => "walk.hits",
                 (Purpose::Walk, false) => "walk.misses",
                 (Purpose::TableWrite, _) => "",
             };
-            if !what.is_empty() {
-                counts.add(&format!("{}.{what}", cache.name), 1);
+            let mut first_use = false;
+            if let Some(line) = found
+                && purpose == Purpose::Demand
+            {
+                first_use = line.unused;
+                line.unused = false;
             }
-            if let Some(dirty) = found {
-                *dirty |= write && missed.is_empty();
-                by = *k as u8;
+            if !what.is_empty() {
+                counts.add(&cache.name(what), 1);
+            }
+            if first_use {
+                counts.add(&cache.name("prefetch.useful"), 1);
+            }
+            if purpose == Purpose::Demand
+                && let Some(watcher) = &mut cache.watcher
+            {
+                let seen = Seen { addr, line: addr / cache.line, site, hit, first_use };
+                let lines = watcher.see(seen).iter().map(|line| (*k, stream, line * cache.line));
+                self.wanted.extend(lines);
+            }
+            if hit {
+                by = Some(*k);
                 break;
             }
             missed.push(*k);
         }
-        let mut written_back = Vec::new();
-        for k in missed.iter().rev() {
-            self.fill(*k, addr, write && Some(k) == chain.first(), &mut written_back, counts);
+        if write {
+            let passed = missed.iter().take_while(|k| !self.caches[**k].settings.write_allocate);
+            missed.drain(..passed.count());
         }
-        Served { by, written_back }
+        self.bring(&missed, by, addr, false, counts);
+        match missed.first().copied().or(by) {
+            Some(taker) if write => self.store(taker, addr, counts),
+            None if write && !chain.is_empty() => {
+                self.write(addr, ReferenceKind::Write);
+                return self.served(chain[0] as u8);
+            }
+            _ => {}
+        }
+        self.served(by.map_or(MEMORY, |k| k as u8))
     }
 
-    /// Puts a line into a cache. A dirty line that has to go for it goes to the cache below: where that
-    /// has the line, it becomes dirty there; where not, it is put in.
-    fn fill(
+    /// Fills the caches that missed, the lowest first, from the one that had the line, or memory. Exclusive
+    /// ones are passed by unless the line is for them, and lose it if it was theirs.
+    fn bring(
         &mut self,
-        k: usize,
+        missed: &[usize],
+        by: Option<usize>,
         addr: u64,
-        dirty: bool,
-        written_back: &mut Vec<u64>,
+        prefetched: bool,
         counts: &mut Counts,
     ) {
+        let mut dirty = false;
+        if let Some(by) = by.filter(|by| !missed.is_empty() && self.caches[*by].exclusive()) {
+            dirty = self.take(by, addr, counts).is_some_and(|line| line.dirty);
+        }
+        for (place, k) in missed.iter().enumerate().rev() {
+            if place == 0 || !self.caches[*k].exclusive() {
+                self.fill(*k, addr, dirty, prefetched && place == 0, counts);
+                dirty = false;
+            }
+        }
+    }
+
+    /// Takes a line out of a cache.
+    fn take(&mut self, k: usize, addr: u64, counts: &mut Counts) -> Option<Line> {
+        let key = self.caches[k].key(addr);
+        let line = self.caches[k].lines.remove(key)?;
+        if line.unused {
+            counts.add(&self.caches[k].name("prefetch.useless"), 1);
+        }
+        Some(line)
+    }
+
+    /// Puts a line into a cache that does not have it. What has to go for it goes from above, if the cache
+    /// is inclusive, and then to the cache below: to stay there if that is exclusive, else only if dirty.
+    fn fill(&mut self, k: usize, addr: u64, dirty: bool, unused: bool, counts: &mut Counts) {
+        let below = self.below(k);
+        let mut dirty = dirty;
+        if let Some(lower) = below.filter(|lower| self.caches[*lower].exclusive()) {
+            dirty |= self.take(lower, addr, counts).is_some_and(|line| line.dirty);
+        }
         let cache = &mut self.caches[k];
-        let Some((victim, victim_dirty)) = cache.lines.put(cache.key(addr), dirty) else { return };
-        let victim = victim.number * cache.line;
-        counts.add(&format!("{}.evictions", cache.name), 1);
-        if !victim_dirty {
-            return;
+        let start = addr - addr % cache.line;
+        let line = Line { addr: start, dirty, unused };
+        let Some((_, mut victim)) = cache.lines.put(cache.key(addr), line) else { return };
+        counts.add(&cache.name("evictions"), 1);
+        if victim.unused {
+            counts.add(&cache.name("prefetch.useless"), 1);
         }
-        counts.add(&format!("{}.writebacks", cache.name), 1);
-        let Some(below) = self.below(k) else {
-            written_back.push(victim);
-            return;
+        if cache.settings.inclusion == Inclusion::Inclusive {
+            victim.dirty |= self.forget_above(k, victim.addr, counts);
+        }
+        if victim.dirty {
+            counts.add(&self.caches[k].name("writebacks"), 1);
+        }
+        match below {
+            Some(lower) if self.caches[lower].exclusive() => {
+                let key = self.caches[lower].key(victim.addr);
+                match self.caches[lower].lines.peek(key) {
+                    Some(line) => line.dirty |= victim.dirty,
+                    None => self.fill(lower, victim.addr, victim.dirty, false, counts),
+                }
+            }
+            _ if victim.dirty => self.write_back(below, victim.addr, counts),
+            _ => {}
+        }
+    }
+
+    /// An inclusive cache has lost a line: everything above loses it; whether it was dirty there.
+    fn forget_above(&mut self, k: usize, addr: u64, counts: &mut Counts) -> bool {
+        let mut dirty = false;
+        for upper in 0..self.caches.len() {
+            let mut lower = self.below(upper);
+            while lower.is_some_and(|lower| lower != k) {
+                lower = lower.and_then(|lower| self.below(lower));
+            }
+            if lower.is_none() {
+                continue;
+            }
+            for part in 0..self.caches[k].line / self.caches[upper].line {
+                let part = addr + part * self.caches[upper].line;
+                if let Some(line) = self.take(upper, part, counts) {
+                    counts.add(&self.caches[upper].name("back_invalidations"), 1);
+                    dirty |= line.dirty;
+                }
+            }
+        }
+        dirty
+    }
+
+    /// A dirty line comes to a cache, or to memory: where the cache has the line, it becomes dirty; where
+    /// not, it is put in if the cache allocates. A cache that writes through hands it on.
+    fn write_back(&mut self, k: Option<usize>, addr: u64, counts: &mut Counts) {
+        let Some(k) = k else { return self.write(addr, ReferenceKind::Writeback) };
+        let through = self.caches[k].through();
+        let allocates = self.caches[k].settings.write_allocate;
+        let key = self.caches[k].key(addr);
+        let taken = match self.caches[k].lines.peek(key) {
+            Some(line) => {
+                line.dirty |= !through;
+                true
+            }
+            None if allocates => {
+                self.fill(k, addr, !through, false, counts);
+                true
+            }
+            None => false,
         };
-        let lower = &mut self.caches[below];
-        let key = lower.key(victim);
-        match lower.lines.peek(key) {
-            Some(dirty) => *dirty = true,
-            None => self.fill(below, victim, true, written_back, counts),
+        if through {
+            counts.add(&self.caches[k].name("writethroughs"), 1);
         }
+        if through || !taken {
+            self.write_back(self.below(k), addr, counts);
+        }
+    }
+
+    /// A store to a line comes to a cache: it stays in the first one that has the line and writes back.
+    fn store(&mut self, k: usize, addr: u64, counts: &mut Counts) {
+        let key = self.caches[k].key(addr);
+        let through = self.caches[k].through();
+        if let Some(line) = self.caches[k].lines.peek(key)
+            && !through
+        {
+            line.dirty = true;
+            return;
+        }
+        if through {
+            counts.add(&self.caches[k].name("writethroughs"), 1);
+        }
+        match self.below(k) {
+            Some(lower) => self.store(lower, addr, counts),
+            None => self.write(addr, ReferenceKind::Write),
+        }
+    }
+
+    fn write(&mut self, addr: u64, kind: ReferenceKind) {
+        self.written.push(Reference { addr: PhysAddr(addr), kind, served: MEMORY });
     }
 
     /// A cache's name.
     pub fn name(&self, k: u8) -> &str {
-        self.caches.get(usize::from(k)).map_or("dram", |cache| &cache.name)
+        self.caches.get(usize::from(k)).map_or("dram", |cache| &cache.settings.name)
     }
 
     /// Adds what follows from the counts.
     pub fn report(&self, instructions: u64, counts: &mut Counts) {
-        for Cache { name, .. } in &self.caches {
-            counts.accesses(name, instructions);
+        for cache in &self.caches {
+            counts.accesses(&cache.settings.name, instructions);
+            if cache.watcher.is_some() {
+                let get = |what: &str| counts.get(&cache.name(what));
+                let (issued, useful) = (get("prefetch.issued"), get("prefetch.useful"));
+                let (accuracy, all) = (useful / issued, useful + get("misses"));
+                if issued > 0.0 {
+                    counts.set(&cache.name("prefetch.accuracy"), accuracy);
+                }
+                if all > 0.0 {
+                    counts.set(&cache.name("prefetch.coverage"), useful / all);
+                }
+            }
         }
     }
 }

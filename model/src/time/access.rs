@@ -43,6 +43,8 @@ pub(super) struct Units<M: Memory> {
     pub(super) access_cycles: Histogram,
     /// Cycles of a walk once it has a walker.
     pub(super) walk_cycles: Histogram,
+    /// Accesses that had to wait for what a prefetcher had under way, by the cache that it is of.
+    pub(super) late_prefetches: Vec<u64>,
 }
 
 /// What an entry comes to that the window has to see to.
@@ -78,6 +80,7 @@ impl<M: Memory> Units<M> {
             walk_times: WalkTimes::default(),
             access_cycles: Histogram::default(),
             walk_cycles: Histogram::default(),
+            late_prefetches: vec![0; config.cache.len()],
             latencies,
         })
     }
@@ -218,6 +221,7 @@ impl<M: Memory> Units<M> {
         let route = match entry.kind {
             OutcomeKind::Fault(_) => return Some(self.fill(entry, slot)),
             OutcomeKind::Fetch => routes.fetch.route(entry.served),
+            OutcomeKind::HardwarePrefetch { into } => routes.prefetch(into, entry.served),
             _ => routes.data.route(entry.served),
         };
         entry.request = *routes.get(route);
@@ -335,7 +339,7 @@ impl<M: Memory> Units<M> {
         for number in kept.skip(usize::from(entry.walk_reads)) {
             let reference = self.references.get(number);
             let whole = reference.kind == ReferenceKind::Writeback;
-            if self.latencies.walks_are_cached && !whole {
+            if self.latencies.walks_are_cached && reference.kind == ReferenceKind::TableWrite {
                 self.controller.fetch(self.now, reference.addr);
             } else {
                 self.controller.write(self.now, reference.addr, whole);

@@ -127,7 +127,7 @@ impl<M: Memory> Window<M> {
         let entry = self.entry(slot);
         entry.dispatched = at;
         let end = entry.slot_end();
-        if entry.kind == OutcomeKind::Prefetch {
+        if let OutcomeKind::Prefetch | OutcomeKind::HardwarePrefetch { .. } = entry.kind {
             entry.ready = end;
         }
         self.free_slot = self.free_slot.max(end);

@@ -120,7 +120,7 @@ impl Latencies {
         };
         let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
         Ok(Self {
-            routes: Routes::new(&data, &fetch, walk_entry),
+            routes: Routes::new(&data, &fetch, walk_entry, config.cache.len()),
             ends: [stack::ends(&data.caches), stack::ends(&fetch.caches)],
             walks_are_cached: walk_entry < data.caches.len(),
             pwc,
@@ -144,7 +144,7 @@ impl Latencies {
 
 /// The caches of one stream. Where each level's latency is left out it is a cycle more than the one
 /// before. Below the first level registers run out only where the levels above and the walkers can
-/// have more misses outstanding than there are.
+/// have more misses outstanding than there are, or a prefetcher can.
 fn path(
     caches: &[Cache],
     stream: Stream,
@@ -163,8 +163,10 @@ fn path(
         + walkers;
     let mut path = Path::default();
     let mut previous = 0;
+    let mut prefetched = false;
     for index in order {
         let cache = &caches[index];
+        prefetched |= cache.prefetcher.is_some();
         let latency = match cache.latency {
             Some(latency) => clock
                 .span(latency)
@@ -177,7 +179,8 @@ fn path(
             InvalidSetting::new("cache", "has more caches than can be told apart (254)")
         })?);
         path.latency.push(latency);
-        path.scarce.push(cache.level == first_level || u64::from(cache.mshrs) < above);
+        let few = u64::from(cache.mshrs) < above;
+        path.scarce.push(cache.level == first_level || few || prefetched);
     }
     Ok(path)
 }

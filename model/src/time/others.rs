@@ -63,7 +63,12 @@ impl<M: Memory> Window<M> {
         let entry = &self.ring[usize::from(slot)];
         let mut known = entry.cursor;
         if let Some(older) = self.back(entry.number, entry.line_fill) {
-            let Entry { fill, served, .. } = self.ring[usize::from(older)];
+            let Entry { fill, served, kind, .. } = self.ring[usize::from(older)];
+            if let OutcomeKind::HardwarePrefetch { into } = kind
+                && fill > known
+            {
+                self.units.late_prefetches[usize::from(into)] += 1;
+            }
             self.entry(slot).tail = stack::source(served);
             if fill == UNKNOWN {
                 let next = std::mem::replace(&mut self.entry(older).fill_waiters, slot);

@@ -49,16 +49,35 @@ pub(super) struct Routes {
     pub(super) fetch: Entrance,
     /// Page-table reads.
     pub(super) walk: Entrance,
+    /// What prefetchers ask for, by the cache that it goes into.
+    prefetch: Vec<Entrance>,
 }
 
 impl Routes {
-    /// Those of the paths of data and of fetches, where page-table reads enter the former at
-    /// `walk_entry`.
-    pub(super) fn new(data: &Path, fetch: &Path, walk_entry: usize) -> Self {
+    /// Those of the paths of data and of fetches, of `caches` caches, where page-table reads enter the former
+    /// at `walk_entry`.
+    pub(super) fn new(data: &Path, fetch: &Path, walk_entry: usize, caches: usize) -> Self {
         let (mut stops, mut routes) = (Vec::new(), Vec::new());
         let mut enter = |path: &Path, first| entrance(path, first, &mut stops, &mut routes);
+        // Below a cache that is on both paths they are the same.
+        let into = |cache: usize| {
+            let at = |path: &Path| path.caches.iter().position(|k| usize::from(*k) == cache);
+            at(data).map(|first| (data, first)).or_else(|| at(fetch).map(|first| (fetch, first)))
+        };
+        let prefetch = (0..caches).map(|cache| {
+            let (path, first) = into(cache).unwrap_or((data, 0));
+            enter(path, first)
+        });
+        let prefetch = prefetch.collect();
         let (data, fetch, walk) = (enter(data, 0), enter(fetch, 0), enter(data, walk_entry));
-        Self { stops, routes, data, fetch, walk }
+        Self { stops, routes, data, fetch, walk, prefetch }
+    }
+
+    /// The route of what is prefetched into a cache.
+    #[inline]
+    pub(super) fn prefetch(&self, into: u8, served: u8) -> u16 {
+        // Only caches that there are prefetch.
+        self.prefetch[usize::from(into)].route(served)
     }
 
     #[inline]
@@ -77,7 +96,8 @@ impl Routes {
 /// Adds the routes that enter `path` at `first`, of which there is one to each cache from there on and
 /// one to memory. They share their stops: a longer one has those of the shorter ones, and more.
 fn entrance(path: &Path, first: usize, stops: &mut Vec<Stop>, routes: &mut Vec<Route>) -> Entrance {
-    // A path has at most 254 caches, so there are fewer than 2^10 stops and routes.
+    // A path has at most 254 caches and there are at most 257 entrances, of 255 routes each: fewer than 2^16
+    // stops and routes.
     let (first_stop, first_route) = (stops.len() as u16, routes.len() as u16);
     let stops_at_once = path.scarce.get(first).copied().unwrap_or(false);
     let end = path.caches.len();

@@ -138,6 +138,16 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             "Cycles that walks waited for a walker, added up over the walks",
             clock.cycles(self.window.units.walk_times.queued),
         );
+        for (cache, late) in self.config.cache.iter().zip(&self.window.units.late_prefetches) {
+            if cache.prefetcher.is_some() {
+                out.count(
+                    format!("{}.prefetch.late", cache.name),
+                    "accesses",
+                    "Accesses that waited for a line that its prefetcher had under way",
+                    *late,
+                );
+            }
+        }
     }
 
     /// Every distribution by name.

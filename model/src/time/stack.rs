@@ -122,7 +122,8 @@ impl Stack {
                 return;
             }
         }
-        let translates = !matches!(entry.kind, OutcomeKind::Prefetch);
+        let translates =
+            !matches!(entry.kind, OutcomeKind::Prefetch | OutcomeKind::HardwarePrefetch { .. });
         if translates
             && (take(WALK, entry.translated, entry.walked)
                 || take(TLB, entry.start, entry.translated))

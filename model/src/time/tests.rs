@@ -10,7 +10,7 @@ use super::simulation::Simulation;
 use super::stack::Lap;
 use super::testing::FixedLatency;
 use crate::address::{PhysAddr, SwapSlot};
-use crate::cache::settings::{Cache, Stream};
+use crate::cache::settings::{Cache, Prefetcher, Stream};
 use crate::config::Config;
 use crate::mmu::settings::{Tlb, Ways};
 use crate::outcome::{
@@ -36,7 +36,11 @@ fn cache(name: &str, level: u8, latency: u64, mshrs: u32) -> Cache {
         indexing: Default::default(),
         mshrs,
         write: Default::default(),
+        write_allocate: true,
+        inclusion: Default::default(),
+        hash: false,
         prefetcher: Default::default(),
+        prefetch_page: ByteSize(4096),
     }
 }
 
@@ -352,6 +356,77 @@ fn prefetches_never_block_but_their_lines_arrive() {
     let hit = outcome(OutcomeKind::Load, 400, 0);
     stream.add(Outcome { line_fill: 1, ..hit });
     assert_eq!(run(&machine(|_| ()), stream.end(0)).get("run.cycles"), MISS);
+}
+
+/// Both caches with a prefetcher.
+fn prefetching() -> Config {
+    machine(|config| {
+        config.mmu.walker.entry_level = Some("memory".to_owned());
+        for cache in &mut config.cache {
+            cache.prefetcher = Prefetcher::NextLine(Default::default());
+        }
+    })
+}
+
+#[test]
+fn an_access_waits_for_the_rest_of_a_prefetch() {
+    let prefetch = outcome(OutcomeKind::HardwarePrefetch { into: 1 }, 1, MEMORY);
+    // Of 114 cycles 25 or 200 have passed when the access begins.
+    for (instructions, late, cycles) in [(100, 1, MISS), (800, 0, 800 / WIDTH + 14)] {
+        let mut stream = Trace::default();
+        stream.add(prefetch);
+        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, instructions, 1) });
+        let result = run(&prefetching(), stream.end(0));
+        assert_eq!(result.get("run.cycles"), cycles);
+        assert_eq!((result.get("l1d.prefetch.late"), result.get("l2.prefetch.late")), (0, late));
+    }
+}
+
+#[test]
+fn what_nobody_uses_takes_no_time() {
+    let mut stream = Trace::default();
+    stream.repeat(200, outcome(OutcomeKind::HardwarePrefetch { into: 0 }, 0, MEMORY));
+    let result = run(&prefetching(), stream.end(1000));
+    assert_eq!((result.slots, result.reads), (1000, 200));
+    assert_eq!(result.statistics.get("run.amat_cycles").map(Value::as_f64), Some(0.0));
+}
+
+#[test]
+fn a_prefetch_begins_when_its_access_is_translated() {
+    // Otherwise the line is there early, and the last load retires a slot after the walk's.
+    for (translation_fill, cycles) in
+        [(1, 7 + 2 * MEMORY_TRIP + MISS), (0, 7 + 2 * MEMORY_TRIP + 4 + 1)]
+    {
+        let mut stream = Trace::default();
+        let walked = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Load, 1, 0) };
+        stream.with(walked, &walk(&[MEMORY, MEMORY]), &[]);
+        let prefetch = outcome(OutcomeKind::HardwarePrefetch { into: 0 }, 0, MEMORY);
+        stream.add(Outcome { translation_fill, ..prefetch });
+        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, 1, 0) });
+        assert_eq!(run(&prefetching(), stream.end(0)).get("run.cycles"), cycles);
+    }
+}
+
+/// A prefetch holds a miss register of its cache and of those below, and none above.
+#[test]
+fn prefetches_wait_for_registers_of_their_cache() {
+    for (into, expected) in [(0, 2 * MISS), (1, MISS)] {
+        let mut config = prefetching();
+        config.cache[0].mshrs = 1;
+        let mut stream = Trace::default();
+        stream.repeat(2, outcome(OutcomeKind::HardwarePrefetch { into }, 0, MEMORY));
+        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, 1, into) });
+        assert_eq!(run(&config, stream.end(0)).get("run.cycles"), expected);
+    }
+}
+
+#[test]
+fn part_of_a_line_is_written_to_memory_without_a_wait() {
+    let mut stream = Trace::default();
+    let write = reference(ReferenceKind::Write, MEMORY);
+    stream.with(outcome(OutcomeKind::Store, 1, 0), &[write], &[]);
+    let result = run(&machine(|_| ()), stream.end(3));
+    assert_eq!((result.slots, result.writes, result.reads), (4, 1, 0));
 }
 
 #[test]

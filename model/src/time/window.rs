@@ -7,6 +7,8 @@
 //! - A load holds an entry of the load queue until it retires, a software prefetch until it has a miss
 //!   register, a store one of the store queue from dispatch until its line is there, in order (x86
 //!   retires stores to the cache in program order: Intel SDM volume 3, "Memory Ordering").
+//! - What the prefetcher of a cache fetches holds no entry of a queue; it asks when the access that made it
+//!   ask has its translation, and takes miss registers from its cache on downwards.
 //! - A fetch begins when its instruction would dispatch, and holds up dispatch until it is answered.
 //! - A mispredicted branch holds it up until its condition is known, and the penalty after that.
 //! - A mark passes like an instruction that takes no time: it splits a run and changes nothing.
@@ -145,7 +147,10 @@ impl<M: Memory> Window<M> {
         self.hits[0] += u64::from(outcome.hits);
         self.hits[1] += u64::from(outcome.fetch_hits);
         match outcome.kind {
-            OutcomeKind::Load | OutcomeKind::Store | OutcomeKind::Prefetch => self.start(slot),
+            OutcomeKind::Load
+            | OutcomeKind::Store
+            | OutcomeKind::Prefetch
+            | OutcomeKind::HardwarePrefetch { .. } => self.start(slot),
             OutcomeKind::Fetch => {}
             OutcomeKind::Mispredict => self.resolve(slot),
             OutcomeKind::Mark(_) => self.pass(slot),
@@ -309,7 +314,7 @@ impl<M: Memory> Window<M> {
                     kept.walk_reads += 1;
                 }
                 ReferenceKind::Demand => kept.demand = reference.addr,
-                ReferenceKind::TableWrite | ReferenceKind::Writeback => {
+                ReferenceKind::TableWrite | ReferenceKind::Writeback | ReferenceKind::Write => {
                     if reference.served == MEMORY {
                         self.units.references.keep(*reference);
                         kept.writes += 1;

@@ -156,6 +156,9 @@ fn pwcs(dice: &mut Dice, levels: u64, text: &mut String) {
 fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
     let (mut names, mut line) = (Vec::new(), dice.pick(&[16u64, 64, 64, 64, 128]));
     let mut below: &[&[&str]] = &[UNIFIED, SPLIT, DATA];
+    let ruled = dice.percent(50);
+    // Whether a cache above writes through, or has smaller lines: then none below may be exclusive.
+    let (mut through, mut grown) = (false, false);
     for level in 1..=dice.below(4) {
         let serving = dice.pick(below);
         for (place, serves) in serving.iter().enumerate() {
@@ -164,6 +167,9 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
             let _ = writeln!(text, "[[cache]]\nname = \"{name}\"\nlevel = {level}");
             let _ = writeln!(text, "serves = [{serves}]\nsize = {}\nways = {ways}", lines * line);
             let _ = writeln!(text, "line = {line}\nreplacement = {policy}");
+            if ruled {
+                through |= rules(dice, level, line, !through && !grown, text);
+            }
             if serves.contains("data") {
                 names.push(name);
             }
@@ -172,9 +178,47 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
             // What lies below a unified cache is unified.
             below = &[UNIFIED];
         }
-        line *= dice.pick(&[1, 1, 2]);
+        let larger = dice.pick(&[1, 1, 2]);
+        grown |= larger > 1;
+        line *= larger;
     }
     names
+}
+
+/// What a cache does beyond writing back and allocating; whether it writes through.
+fn rules(dice: &mut Dice, level: u64, line: u64, takes_dirty: bool, text: &mut String) -> bool {
+    let through = dice.percent(25);
+    if through {
+        let _ = writeln!(text, "write = \"through\"");
+    }
+    if dice.percent(25) {
+        let _ = writeln!(text, "write_allocate = false");
+    }
+    if level > 1 && dice.percent(60) {
+        let inclusion = if takes_dirty && !through {
+            dice.pick(&["inclusive", "exclusive"])
+        } else {
+            "inclusive"
+        };
+        let _ = writeln!(text, "inclusion = \"{inclusion}\"");
+    }
+    if dice.percent(20) {
+        let _ = writeln!(text, "hash = true");
+    }
+    if dice.percent(40) {
+        let prefetcher = dice.pick(&[
+            "\"next-line\"",
+            "{ prefetcher = \"next-line\", degree = 3 }",
+            "\"adjacent-line\"",
+            "\"stride\"",
+            "{ prefetcher = \"stride\", entries = 3, degree = 4 }",
+            "{ prefetcher = \"stream\", streams = 2, distance = 4, degree = 1 }",
+            "{ prefetcher = \"best-offset\", entries = 16, score_max = 3, round_max = 2, delay = 1 }",
+        ]);
+        let page = line * dice.pick(&[1, 4, 64]);
+        let _ = writeln!(text, "prefetcher = {prefetcher}\nprefetch_page = {page}");
+    }
+    through
 }
 
 /// Memory, reclaim and swap.

@@ -1,0 +1,198 @@
+//! The caches of a CPU, plain or with rules.
+
+use super::hierarchy::CacheHierarchy;
+use super::ruled::{Request, RuledHierarchy};
+use super::settings::{Cache, Stream};
+use crate::address::{PageShift, PhysAddr};
+use crate::config::InvalidSetting;
+use crate::outcome::Reference;
+use crate::replacement::PlaceError;
+use crate::statistics::Statistics;
+
+/// The caches of a CPU: the plain hierarchy, which is faster, wherever it does.
+#[derive(Debug, Clone)]
+pub enum Caches {
+    /// Every level writes back and allocates, and no more.
+    Plain(CacheHierarchy),
+    /// Some level has a rule.
+    Ruled(Box<RuledHierarchy>),
+}
+
+/// Which accesses to a line that was accessed last in its set of the first level for data change nothing
+/// but counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settles {
+    /// All of them.
+    All,
+    /// Loads: stores go on to the level below.
+    Loads,
+    /// None: a prefetcher sees each.
+    Nothing,
+}
+
+/// Evaluates an expression for the caches, of whichever kind.
+macro_rules! each {
+    ($self:expr, $caches:ident => $body:expr) => {
+        match $self {
+            Self::Plain($caches) => $body,
+            Self::Ruled($caches) => $body,
+        }
+    };
+}
+
+impl Caches {
+    /// Empty caches, as [`CacheHierarchy::new`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(
+        settings: &[Cache],
+        entry_level: Option<&str>,
+        page: Option<PageShift>,
+        address_bits: u8,
+        seed: u64,
+    ) -> Result<Self, InvalidSetting> {
+        if settings.iter().all(Cache::is_plain) {
+            CacheHierarchy::new(settings, entry_level, page, address_bits, seed).map(Self::Plain)
+        } else {
+            RuledHierarchy::new(settings, entry_level, page, address_bits, seed)
+                .map(|caches| Self::Ruled(Box::new(caches)))
+        }
+    }
+
+    /// The caches that serve `stream`, by level, as indices in the configuration's list.
+    pub fn chain(&self, stream: Stream) -> &[u8] {
+        each!(self, caches => caches.order().chain(stream))
+    }
+
+    /// The caches that page-table reads go through, by level, as indices in the configuration's list.
+    pub fn walk_chain(&self) -> &[u8] {
+        each!(self, caches => caches.order().walk_chain())
+    }
+
+    /// The name of the cache at `index` of the configuration's list, which has it.
+    pub fn name(&self, index: u8) -> &str {
+        each!(self, caches => caches.name(index))
+    }
+
+    /// log2 of the line of the cache at `index`.
+    pub fn line_shift(&self, index: u8) -> u32 {
+        each!(self, caches => caches.line_shift(index))
+    }
+
+    /// Where the cache at `index` keeps the line of `addr`: its set, and its tag.
+    pub fn locate(&self, index: u8, addr: PhysAddr) -> (usize, u64) {
+        each!(self, caches => caches.locate(index, addr))
+    }
+
+    /// Whether the cache at `index` has the line of `addr`, and whether it is dirty; no use.
+    pub fn probe(&self, index: u8, addr: PhysAddr) -> Option<bool> {
+        each!(self, caches => caches.probe(index, addr))
+    }
+
+    /// Puts a clean line in a set and way of the cache at `index`, as a preloaded machine has it; returns
+    /// its first byte.
+    ///
+    /// # Errors
+    /// As [`SetAssociative::place`](crate::replacement::SetAssociative::place).
+    pub fn place(
+        &mut self,
+        index: u8,
+        set: usize,
+        way: usize,
+        tag: u64,
+    ) -> Result<PhysAddr, PlaceError> {
+        each!(self, caches => caches.place(index, set, way, tag))
+    }
+
+    /// Which repeated accesses need not be shown to the first level for data.
+    pub fn settles(&self) -> Settles {
+        match self {
+            Self::Ruled(caches) if caches.first_watches() => Settles::Nothing,
+            Self::Ruled(caches) if caches.first_writes_through() => Settles::Loads,
+            _ => Settles::All,
+        }
+    }
+
+    /// The site of the access that follows.
+    #[inline]
+    pub fn set_site(&mut self, site: u64) {
+        if let Self::Ruled(caches) = self {
+            caches.set_site(site);
+        }
+    }
+
+    /// As [`CacheHierarchy::first_level_hit`]; a hierarchy with rules finds nothing that cheaply.
+    #[inline]
+    pub fn first_level_hit(&mut self, stream: Stream, addr: PhysAddr, write: bool) -> bool {
+        match self {
+            Self::Plain(caches) => caches.first_level_hit(stream, addr, write),
+            Self::Ruled(_) => false,
+        }
+    }
+
+    /// Counts `hits` demand accesses that hit lines that were used last in their sets, in the first level
+    /// of `stream`.
+    #[inline]
+    pub fn count_hits(&mut self, stream: Stream, hits: u64) {
+        each!(self, caches => caches.count_hits(stream, hits));
+    }
+
+    /// A demand access that [`first_level_hit`](Self::first_level_hit) has just not found to hit: the cache
+    /// that had the line, or [`MEMORY`](crate::outcome::MEMORY), or the first level where a store left it
+    /// for memory. What memory has to take is appended to `memory`.
+    #[inline]
+    pub fn access_on(
+        &mut self,
+        stream: Stream,
+        addr: PhysAddr,
+        write: bool,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        match self {
+            Self::Plain(caches) => caches.access_below(stream, addr, write, memory),
+            Self::Ruled(caches) => caches.access(stream, addr, write, memory),
+        }
+    }
+
+    /// As [`CacheHierarchy::walk_read`].
+    pub fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        each!(self, caches => caches.walk_read(addr, memory))
+    }
+
+    /// As [`CacheHierarchy::table_write`].
+    pub fn table_write(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        each!(self, caches => caches.table_write(addr, memory))
+    }
+
+    /// Tells the lines that have gone from the first level for data without having been displaced there.
+    #[inline]
+    pub fn take_gone(&mut self, tell: impl FnMut(PhysAddr)) {
+        if let Self::Ruled(caches) = self {
+            caches.take_gone(tell);
+        }
+    }
+
+    /// Takes the next line that a prefetcher wants.
+    #[inline]
+    pub fn next_wanted(&mut self) -> Option<Request> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Ruled(caches) => caches.next_wanted(),
+        }
+    }
+
+    /// Fetches a line that a prefetcher wants: the level that had it, or `None` where there is nothing to
+    /// do.
+    pub fn prefetch(&mut self, request: Request, memory: &mut Vec<Reference>) -> Option<u8> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Ruled(caches) => caches.prefetch(request, memory),
+        }
+    }
+
+    /// Declares the statistics of every cache.
+    pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
+        each!(self, caches => caches.report(statistics, instructions));
+    }
+}

@@ -1,0 +1,463 @@
+//! Caches of which at least one does more than write back and allocate: it writes through, lets stores that
+//! miss pass, includes or excludes what is above it, hashes its sets, or has a prefetcher.
+//!
+//! A reference looks down its chain until a level has the line; then the levels that missed are filled, the
+//! lowest first, so that what a lower one displaces is gone from above before that is filled.
+//!
+//! - **Stores.** The first level of the chain that has the line, or allocates, takes a store; levels before
+//!   it are passed. A level that writes through hands the store on, to be put where the line is, without a
+//!   use and without allocating; a level that has no level left below it hands it to memory.
+//! - **Inclusive** levels invalidate what they displace in every level above; what was dirty there goes on
+//!   as theirs.
+//! - **Exclusive** levels are not filled by what passes through, but by everything that the level right above
+//!   displaces, and give up a line that goes there.
+//! - **Prefetchers** see the demand accesses that look their level up. What they ask for is fetched after the
+//!   access, by [`prefetch`](RuledHierarchy::prefetch): it is no demand access anywhere, and a use of the
+//!   line where a lower level has it.
+//!
+//! What is not said here is as in [`CacheHierarchy`](super::CacheHierarchy); without any rule the two do the
+//! same, which a test holds them to.
+
+mod level;
+#[cfg(test)]
+mod tests;
+
+use super::chain::Arrangement;
+use super::level::Source;
+use super::settings::{Cache, Inclusion, Stream, Write};
+use crate::address::{PageShift, PhysAddr};
+use crate::config::InvalidSetting;
+use crate::outcome::{MEMORY, Reference, ReferenceKind};
+use crate::replacement::PlaceError;
+use crate::statistics::Statistics;
+use level::{Held, RuledLevel};
+
+/// A line that a prefetcher wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The level whose prefetcher it is, and into which it goes.
+    pub into: u8,
+    /// The stream of the access that made it ask.
+    pub stream: Stream,
+    /// The line's first byte.
+    pub addr: PhysAddr,
+}
+
+/// The caches of a CPU, with rules.
+#[derive(Debug, Clone)]
+pub struct RuledHierarchy {
+    levels: Vec<RuledLevel>,
+    order: Arrangement,
+    /// The levels above each inclusive one.
+    above: Vec<Vec<u8>>,
+    /// What prefetchers want since the last reference.
+    wanted: Vec<Request>,
+    /// Lines that back-invalidation has taken from the first level for data, by their first byte, since
+    /// somebody asked.
+    gone: Vec<PhysAddr>,
+    /// The site of the access under way.
+    site: u64,
+}
+
+/// Checks that the level above an exclusive one can do with it.
+fn check_exclusive(list: &[Cache], upper: u8, lower: u8) -> Result<(), InvalidSetting> {
+    let (above, below) = (&list[usize::from(upper)], &list[usize::from(lower)]);
+    if below.inclusion != Inclusion::Exclusive {
+        return Ok(());
+    }
+    let invalid =
+        |field, message| Err(InvalidSetting::new(format!("cache.{}.{field}", below.name), message));
+    if below.line != above.line {
+        let message = format!(
+            "an exclusive level has the lines of the level above it: `{}` has lines of {}",
+            above.name, above.line
+        );
+        return invalid("line", message);
+    }
+    if below.write == Write::Through {
+        let message =
+            "an exclusive level takes dirty lines, so that it has to write back".to_owned();
+        return invalid("write", message);
+    }
+    if above.write == Write::Through {
+        let message = format!(
+            "a level below one that writes through, as `{}` does, cannot be \
+                               exclusive: it would have to take dirty lines up",
+            above.name
+        );
+        return invalid("inclusion", message);
+    }
+    Ok(())
+}
+
+impl RuledHierarchy {
+    /// Empty caches; as [`CacheHierarchy::new`](super::CacheHierarchy::new).
+    ///
+    /// # Errors
+    /// As there; and where a level's rules are impossible, or do not fit those of the level above.
+    pub fn new(
+        settings: &[Cache],
+        entry_level: Option<&str>,
+        page: Option<PageShift>,
+        address_bits: u8,
+        seed: u64,
+    ) -> Result<Self, InvalidSetting> {
+        let order = Arrangement::new(settings, entry_level)?;
+        let levels = settings.iter().map(|cache| RuledLevel::new(cache, page, address_bits, seed));
+        let mut levels = levels.collect::<Result<Vec<_>, _>>()?;
+        for (upper, lower) in (0u8..).zip(&order.next) {
+            lower.map_or(Ok(()), |lower| check_exclusive(settings, upper, lower))?;
+        }
+        for (index, cache) in settings.iter().enumerate() {
+            if cache.level == 1 && cache.inclusion != Inclusion::NonInclusive {
+                let key = format!("cache.{}.inclusion", cache.name);
+                return Err(InvalidSetting::new(key, "there is no level above the first"));
+            }
+            let above = order.above(index);
+            levels[index].sees_prefetches = cache.prefetcher.is_some()
+                || above.iter().any(|upper| settings[usize::from(*upper)].prefetcher.is_some());
+            if cache.inclusion == Inclusion::Inclusive {
+                above.iter().for_each(|upper| levels[usize::from(*upper)].is_included = true);
+            }
+        }
+        let above = (0..levels.len()).map(|index| order.above(index)).collect();
+        Ok(Self { levels, order, above, wanted: Vec::new(), gone: Vec::new(), site: 0 })
+    }
+
+    pub(super) fn order(&self) -> &Arrangement {
+        &self.order
+    }
+
+    pub(super) fn name(&self, index: u8) -> &str {
+        &self.levels[usize::from(index)].name
+    }
+
+    pub(super) fn line_shift(&self, index: u8) -> u32 {
+        self.levels[usize::from(index)].line_shift
+    }
+
+    pub(super) fn locate(&self, index: u8, addr: PhysAddr) -> (usize, u64) {
+        self.levels[usize::from(index)].locate(addr)
+    }
+
+    /// Whether the line of `addr` is in the level at `index`, and dirty.
+    pub(super) fn probe(&self, index: u8, addr: PhysAddr) -> Option<bool> {
+        self.levels[usize::from(index)].held(addr).map(|held| held.dirty)
+    }
+
+    pub(super) fn place(
+        &mut self,
+        index: u8,
+        set: usize,
+        way: usize,
+        tag: u64,
+    ) -> Result<PhysAddr, PlaceError> {
+        self.levels[usize::from(index)].place(set, way, tag)
+    }
+
+    /// Whether the first level for data has a prefetcher, which has to see every access.
+    pub(super) fn first_watches(&self) -> bool {
+        self.first_data().is_some_and(|first| self.level(first).prefetcher.is_some())
+    }
+
+    /// Whether the first level for data hands stores on.
+    pub(super) fn first_writes_through(&self) -> bool {
+        self.first_data().is_some_and(|first| self.level(first).writes_through)
+    }
+
+    /// Whether the cache at `index` is the first of `stream`.
+    pub(crate) fn is_first(&self, stream: Stream, index: u8) -> bool {
+        self.order.chain(stream).first() == Some(&index)
+    }
+
+    /// Whether the first level for data fetches the lines of stores.
+    pub(crate) fn first_allocates(&self) -> bool {
+        self.first_data().is_some_and(|first| self.level(first).allocates)
+    }
+
+    fn first_data(&self) -> Option<u8> {
+        self.order.chain(Stream::Data).first().copied()
+    }
+
+    fn level(&self, index: u8) -> &RuledLevel {
+        // Indices are the arrangement's, of levels that there are.
+        &self.levels[usize::from(index)]
+    }
+
+    fn level_mut(&mut self, index: u8) -> &mut RuledLevel {
+        &mut self.levels[usize::from(index)]
+    }
+
+    /// The site of the access that follows.
+    pub(super) fn set_site(&mut self, site: u64) {
+        self.site = site;
+    }
+
+    /// Takes the next line that a prefetcher wants; the first that was asked for first.
+    pub(super) fn next_wanted(&mut self) -> Option<Request> {
+        (!self.wanted.is_empty()).then(|| self.wanted.remove(0))
+    }
+
+    /// Takes the lines that back-invalidation has taken from the first level for data.
+    pub(super) fn take_gone(&mut self, mut tell: impl FnMut(PhysAddr)) {
+        self.gone.drain(..).for_each(&mut tell);
+    }
+
+    /// Counts `hits` demand accesses that hit lines that were used last in their sets, in the first level of
+    /// `stream`.
+    pub(super) fn count_hits(&mut self, stream: Stream, hits: u64) {
+        if let Some(first) = self.order.chain(stream).first().copied() {
+            self.level_mut(first).counters.hits += hits;
+        }
+    }
+
+    /// As [`CacheHierarchy::access`](super::CacheHierarchy::access). A store that memory takes is served by
+    /// the first level, which it leaves at once.
+    pub(super) fn access(
+        &mut self,
+        stream: Stream,
+        addr: PhysAddr,
+        write: bool,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        self.reference(stream, 0, addr, write, Source::Demand, memory)
+    }
+
+    /// As [`CacheHierarchy::walk_read`](super::CacheHierarchy::walk_read).
+    pub(super) fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        self.reference(Stream::Data, self.order.walk_entry, addr, false, Source::Walk, memory)
+    }
+
+    /// As [`CacheHierarchy::table_write`](super::CacheHierarchy::table_write).
+    pub(super) fn table_write(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        if let Some(entry) = self.order.walk_chain().first().copied() {
+            self.level_mut(entry).counters.walk_writes += 1;
+            if self.level(entry).held(addr).is_some() {
+                self.store(entry, addr, memory);
+                return entry;
+            }
+        }
+        self.reference(Stream::Data, self.order.walk_entry, addr, true, Source::TableWrite, memory)
+    }
+
+    /// Fetches a line that a prefetcher wants into its level: the level below that had it, or [`MEMORY`].
+    /// `None` where its level has it already, and nothing happens.
+    pub(super) fn prefetch(&mut self, request: Request, memory: &mut Vec<Reference>) -> Option<u8> {
+        let Request { into, stream, addr } = request;
+        if self.level(into).held(addr).is_some() {
+            return None;
+        }
+        self.level_mut(into).extra.issued += 1;
+        let chain = self.order.chain(stream);
+        let entry = chain.iter().position(|index| *index == into)?;
+        let mut missed = entry + 1;
+        while let Some(index) = self.order.chain(stream).get(missed).copied() {
+            let level = self.level_mut(index);
+            let hit = level.use_line(addr).is_some();
+            level.extra.prefetch_hits += u64::from(hit);
+            level.extra.prefetch_misses += u64::from(!hit);
+            if hit {
+                break;
+            }
+            missed += 1;
+        }
+        Some(self.bring(stream, entry, missed, addr, true, memory))
+    }
+
+    fn reference(
+        &mut self,
+        stream: Stream,
+        entry: usize,
+        addr: PhysAddr,
+        write: bool,
+        source: Source,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        let length = self.order.chain(stream).len();
+        let mut missed = entry;
+        while missed < length && !self.look_up(stream, missed, addr, source) {
+            missed += 1;
+        }
+        let takes =
+            |at: &usize| *at == missed || self.level(self.order.chain(stream)[*at]).allocates;
+        let top = if write { (entry..length).find(takes) } else { Some(entry) };
+        let Some(top) = top.filter(|_| entry < length) else {
+            if write && entry < length {
+                memory.push(Reference { addr, kind: ReferenceKind::Write, served: MEMORY });
+                return self.order.chain(stream)[entry];
+            }
+            return MEMORY;
+        };
+        let served = self.bring(stream, top, missed, addr, false, memory);
+        if write {
+            self.store(self.order.chain(stream)[top], addr, memory);
+        }
+        served
+    }
+
+    /// Looks a level up; whether it has the line.
+    fn look_up(&mut self, stream: Stream, at: usize, addr: PhysAddr, source: Source) -> bool {
+        let (index, site) = (self.order.chain(stream)[at], self.site);
+        let Self { levels, wanted, .. } = self;
+        let level = &mut levels[usize::from(index)];
+        let held = level.use_line(addr);
+        let hit = held.is_some();
+        let demand = source == Source::Demand;
+        let first_use = demand && held.is_some_and(|held| std::mem::take(&mut held.prefetched));
+        level.counters.count(source, hit);
+        level.extra.useful += u64::from(first_use);
+        if demand {
+            let shift = level.line_shift;
+            let lines = level.watch(addr, site, hit, first_use).iter();
+            wanted.extend(lines.map(|line| Request {
+                into: index,
+                stream,
+                addr: PhysAddr(line << shift),
+            }));
+        }
+        hit
+    }
+
+    /// Fills the levels from `top` to the one above `missed`, the lowest first, with the line that the level
+    /// at `missed` has, or memory where that is past the end; returns which.
+    fn bring(
+        &mut self,
+        stream: Stream,
+        top: usize,
+        missed: usize,
+        addr: PhysAddr,
+        prefetched: bool,
+        memory: &mut Vec<Reference>,
+    ) -> u8 {
+        let served = self.order.chain(stream).get(missed).copied();
+        let mut dirty = false;
+        if let Some(served) = served.filter(|_| missed > top)
+            && self.level(served).is_exclusive()
+        {
+            dirty = self.level_mut(served).take(addr).is_some_and(|held| held.dirty);
+        }
+        for at in (top..missed).rev() {
+            let index = self.order.chain(stream)[at];
+            if at == top || !self.level(index).is_exclusive() {
+                let prefetched = prefetched && at == top;
+                self.fill(index, addr, std::mem::take(&mut dirty), prefetched, memory);
+            }
+        }
+        served.unwrap_or(MEMORY)
+    }
+
+    /// Puts a line into a level that does not have it, and takes it from the exclusive one below.
+    fn fill(
+        &mut self,
+        index: u8,
+        addr: PhysAddr,
+        dirty: bool,
+        prefetched: bool,
+        memory: &mut Vec<Reference>,
+    ) {
+        let mut dirty = dirty;
+        if let Some(below) = self.order.next[usize::from(index)]
+            && self.level(below).is_exclusive()
+        {
+            dirty |= self.level_mut(below).take(addr).is_some_and(|held| held.dirty);
+        }
+        self.put(index, addr, dirty, prefetched, memory);
+    }
+
+    /// Puts a line into a level, and what that displaces where it belongs.
+    fn put(
+        &mut self,
+        index: u8,
+        addr: PhysAddr,
+        dirty: bool,
+        prefetched: bool,
+        memory: &mut Vec<Reference>,
+    ) {
+        let Some(mut victim) = self.level_mut(index).put(addr, dirty, prefetched) else { return };
+        if self.level(index).inclusion == Inclusion::Inclusive {
+            victim.dirty |= self.invalidate_above(index, victim.line);
+        }
+        self.level_mut(index).counters.writebacks += u64::from(victim.dirty);
+        self.dispose(index, victim, memory);
+    }
+
+    /// Invalidates a line of the inclusive level at `index` in all levels above; whether it was dirty there.
+    fn invalidate_above(&mut self, index: u8, line: u64) -> bool {
+        let (start, shift) = (self.level(index).start(line).0, self.level(index).line_shift);
+        let first = self.first_data();
+        let Self { levels, above, gone, .. } = self;
+        let mut dirty = false;
+        for upper in &above[usize::from(index)] {
+            let level = &mut levels[usize::from(*upper)];
+            for part in 0..1u64 << (shift - level.line_shift) {
+                let addr = PhysAddr(start + (part << level.line_shift));
+                let Some(held) = level.take(addr) else { continue };
+                dirty |= held.dirty;
+                level.extra.back_invalidations += 1;
+                if first == Some(*upper) {
+                    gone.push(addr);
+                }
+            }
+        }
+        dirty
+    }
+
+    /// What a level has displaced goes to an exclusive one below, or is written back.
+    fn dispose(&mut self, index: u8, victim: Held, memory: &mut Vec<Reference>) {
+        let addr = self.level(index).start(victim.line);
+        match self.order.next[usize::from(index)] {
+            Some(below) if self.level(below).is_exclusive() => {
+                if self.level(below).held(addr).is_none() {
+                    self.fill(below, addr, victim.dirty, false, memory);
+                } else if victim.dirty {
+                    self.level_mut(below).mark_dirty(addr);
+                }
+            }
+            below if victim.dirty => self.write_back(below, addr, memory),
+            _ => {}
+        }
+    }
+
+    /// A dirty line comes to the level at `index`, or to memory.
+    fn write_back(&mut self, index: Option<u8>, addr: PhysAddr, memory: &mut Vec<Reference>) {
+        let mut at = index;
+        while let Some(index) = at {
+            let level = self.level(index);
+            let (through, allocates) = (level.writes_through, level.allocates);
+            let held = level.held(addr).is_some();
+            if held && !through {
+                self.level_mut(index).mark_dirty(addr);
+                return;
+            }
+            if !held && allocates {
+                self.fill(index, addr, !through, false, memory);
+                if !through {
+                    return;
+                }
+            }
+            let level = self.level_mut(index);
+            level.extra.writethroughs += u64::from(through);
+            at = self.order.next[usize::from(index)];
+        }
+        memory.push(Reference { addr, kind: ReferenceKind::Writeback, served: MEMORY });
+    }
+
+    /// A store to a line that the level at `index` has.
+    fn store(&mut self, index: u8, addr: PhysAddr, memory: &mut Vec<Reference>) {
+        let mut at = Some(index);
+        while let Some(index) = at {
+            let level = self.level_mut(index);
+            if !level.writes_through && level.mark_dirty(addr) {
+                return;
+            }
+            level.extra.writethroughs += u64::from(level.writes_through);
+            at = self.order.next[usize::from(index)];
+        }
+        memory.push(Reference { addr, kind: ReferenceKind::Write, served: MEMORY });
+    }
+
+    /// Declares the statistics of every cache.
+    pub(super) fn report(&self, statistics: &mut Statistics, instructions: u64) {
+        self.levels.iter().for_each(|level| level.report(statistics, instructions));
+    }
+}
