@@ -73,6 +73,7 @@ macro_rules! study {
 pub static STUDIES: &[Study] = &[
     study!("quickstart", "larger second-level TLBs against larger pages"),
     study!("page-size", "the same question for a trace of your own"),
+    study!("memory-load", "latency of DRAM standards against the bandwidth that is asked of them"),
 ];
 
 /// The study called `name`.

@@ -15,8 +15,8 @@ use tracegen::batch::Batch;
 use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection, Record};
 
 /// Machines that between them have every part: Skylake short of memory, so that it swaps, a small one on a
-/// hard disk with less usual choices, and one whose caches prefetch.
-const MACHINES: [&str; 3] = [
+/// hard disk with less usual choices, one whose caches prefetch, and one on DDR5.
+const MACHINES: [&str; 4] = [
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\nreclaim = \"clock\"\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\n\
      [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\nreplacement = \"random\"\n\
@@ -31,6 +31,8 @@ const MACHINES: [&str; 3] = [
      prefetcher = { prefetcher = \"stream\", streams = 3 }\n\
      [[cache]]\nname = \"l3\"\nlevel = 3\nsize = \"64KiB\"\nways = 4\ninclusion = \"inclusive\"\n\
      prefetcher = { prefetcher = \"best-offset\", score_max = 4, round_max = 3, delay = 2 }\n",
+    "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"64MiB\"\n[dram]\npreset = \"ddr5-4800\"\nrefresh = \"per-bank\"\n\
+     page = { timeout = \"50ns\" }\nhash = \"xor\"\nqueue = 4\nwrite_high = 50\n[[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n",
 ];
 
 const HEAP: u64 = 0x10_0000_0000;
@@ -50,7 +52,6 @@ impl Numbers {
 const UNSEEN: [&str; 14] = [
     // One value alone so far.
     "core.count",
-    "dram.page",
     "os.allocator",
     "os.thp",
     "swap.readahead_by",
@@ -65,6 +66,8 @@ const UNSEEN: [&str; 14] = [
     // Bounds that nothing reaches: the addresses of these machines end far below.
     "mmu.pa_bits",
     "dram.rows",
+    // Per-bank refreshes are due further apart.
+    "dram.timing.pbr_pbr",
     // Acts in a pass before the trace.
     "os.prefault",
 ];
@@ -206,6 +209,9 @@ fn candidates(value: &Value) -> Vec<String> {
                 "nvme",
                 "ddr4-2400",
                 "RoRaBgBaCoCh",
+                "closed",
+                "permutation",
+                "per-bank",
                 "900cycles",
                 "4cycles",
                 "1us",

@@ -7,6 +7,7 @@ pub mod canvas;
 pub mod cycle_stack;
 pub mod heat_map;
 pub mod latency;
+pub mod load_latency;
 pub mod miss_curve;
 pub mod outline;
 pub mod raster;
@@ -52,13 +53,14 @@ impl<E: std::error::Error + Send + Sync> From<plotters::drawing::DrawingAreaErro
 type Draw = fn(&View) -> Result<Vec<Chart>, ChartError>;
 
 /// Every kind of chart, in the order of a report.
-const CHARTS: [Draw; 7] = [
+const CHARTS: [Draw; 8] = [
     speed_up::draw,
     cycle_stack::draw,
     miss_curve::tlbs,
     walk_references::draw,
     miss_curve::caches,
     latency::draw,
+    load_latency::draw,
     heat_map::draw,
 ];
 

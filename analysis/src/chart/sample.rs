@@ -60,6 +60,9 @@ fn point(trace: &str, index: u64, entries: u64, page: &str) -> Point {
     stats.count("run.accesses", "accesses", "", accesses);
     stats.count("run.cycles", "cycles", "", cycles);
     stats.ratio("run.ipc", "", "", Ratio::of(400_000u64, cycles));
+    stats.count("run.ns", "ns", "", cycles / 4);
+    stats.count("dram.bytes", "bytes", "", walks * 64);
+    stats.ratio("dram.read_ns_mean", "ns", "", Ratio::of(50_000 + walks, 1000));
     for tlb in ["dtlb", "stlb"] {
         stats.count(format!("{tlb}.misses"), "", "", walks);
         stats.count(format!("{tlb}.shootdowns"), "", "", 0);

@@ -1,10 +1,12 @@
 //! Main memory alone: reads that hit the open row, conflict with it, or go anywhere, 1 and 32 of them in
-//! flight; a read is asked for when the oldest has been answered.
+//! flight; a read is asked for when the oldest has been answered. Reads that go anywhere also under every
+//! other standard and under choices that are not the default, with 32 in flight.
 
 use std::hint::black_box;
 
 use model::address::PhysAddr;
 use model::time::dram::{Dram, settings};
+use model::units::Span;
 
 use crate::{Case, stream};
 
@@ -16,12 +18,32 @@ pub(super) fn cases() -> Vec<Case> {
         cases.push(case("row-hit", in_flight, || |read| read * 64));
         // Beyond rows, banks, bank groups and channels of every standard: another row of one bank.
         cases.push(case("row-conflict", in_flight, || |read| (read % 64) << 25));
-        cases.push(case("uniform", in_flight, || {
-            let mut line = stream::uniform(1 << 25);
-            move |read| line(read) * 64
-        }));
+        cases.push(case("uniform", in_flight, uniform));
     }
+    let default = settings::Dram::default();
+    for &preset in settings::DramPreset::ALL {
+        if preset != default.preset {
+            let memory = settings::Dram { preset, ..default.clone() };
+            cases.push(case_of(preset.name(), 32, memory, uniform));
+        }
+    }
+    let timeout = settings::RowPolicy::Timeout(Span::Picoseconds(100_000));
+    for (name, page) in [("closed", settings::RowPolicy::Closed), ("timeout", timeout)] {
+        cases.push(case_of(name, 32, settings::Dram { page, ..default.clone() }, uniform));
+    }
+    let per_bank = settings::Dram {
+        preset: settings::DramPreset::Ddr5_4800,
+        refresh: settings::Refresh::PerBank,
+        ..default
+    };
+    cases.push(case_of("per-bank-refresh", 32, per_bank, uniform));
     cases
+}
+
+/// Reads that go anywhere.
+fn uniform() -> impl FnMut(u64) -> u64 {
+    let mut line = stream::uniform(1 << 25);
+    move |read| line(read) * 64
 }
 
 fn case<A: FnMut(u64) -> u64 + 'static>(
@@ -29,8 +51,17 @@ fn case<A: FnMut(u64) -> u64 + 'static>(
     in_flight: u64,
     addresses: impl Fn() -> A + 'static,
 ) -> Case {
+    case_of(name, in_flight, settings::Dram::default(), addresses)
+}
+
+fn case_of<A: FnMut(u64) -> u64 + 'static>(
+    name: &str,
+    in_flight: u64,
+    settings: settings::Dram,
+    addresses: impl Fn() -> A + 'static,
+) -> Case {
     Case::new(format!("dram/{name}/{in_flight}"), READS, move || {
-        let mut memory = Dram::new(&settings::Dram::default()).expect("the default memory");
+        let mut memory = Dram::new(&settings).expect("a memory as it should be");
         let mut addresses = addresses();
         Box::new(move || {
             let (mut now, mut flying) = (0, 0);

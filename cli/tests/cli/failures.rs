@@ -79,8 +79,6 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         "swap.device=\"sata-ssd\"",
         "swap.device=\"optane\"",
         "swap.readahead_by=\"vma\"",
-        "dram.page=\"closed\"",
-        "dram.page={timeout=\"100ns\"}",
         "core.count=2",
     ] {
         let ran = sandbox.run(&format!("config check skylake --set {set}"));
@@ -115,6 +113,10 @@ fn settings_that_cannot_be_are_refused() {
         "os.memory={frames=0}",
         "mmu.pa_bits=70",
         "dram.mapping=\"RoRaBaBgCo\"",
+        "dram.page=\"shut\"",
+        "dram.page={timeout=\"1s\"}",
+        "dram.refresh=\"per-bank\"",
+        "dram.write_low=90",
         "dram.channels=3",
         "swap.device={kind=\"floppy\"}",
         "workload.table=\"3MiB\"",

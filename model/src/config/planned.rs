@@ -22,7 +22,7 @@ const VALUES: [(&str, &[&str]); 8] = [
 ];
 
 /// Values of settings that have few.
-const FEW: [(&str, &[&str]); 2] = [("swap.readahead_by", &["vma"]), ("dram.page", &["closed"])];
+const FEW: [(&str, &[&str]); 1] = [("swap.readahead_by", &["vma"])];
 
 /// Keys.
 const KEYS: [&str; 2] = ["cache.alias", "cache.shared"];

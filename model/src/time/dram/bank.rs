@@ -31,6 +31,8 @@ pub(super) struct Bank {
     pub command: Command,
     pub chosen: u16,
     pub before: u16,
+    /// When its row was last read or written, if rows are closed after use.
+    pub used: i32,
     /// Its reads, and its writes.
     pub lists: [List; 2],
     /// Where the gates of its bank group are.
@@ -51,6 +53,7 @@ impl Bank {
             command: Command::Activate,
             chosen: NOBODY,
             before: NOBODY,
+            used: PAST,
             lists: [List { first: NOBODY, last: NOBODY }; 2],
             gates: legal.place(rank, group),
             // The settings' ranges keep both far below 2^16.
@@ -75,7 +78,7 @@ impl Bank {
         match command {
             Command::Activate => self.row = row,
             Command::Precharge => self.row = CLOSED,
-            Command::Read | Command::Write | Command::Refresh => {}
+            Command::Read | Command::Write | Command::Refresh | Command::RefreshBank => {}
         }
     }
 }

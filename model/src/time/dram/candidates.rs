@@ -9,15 +9,18 @@ use super::constraint::Command;
 /// Bits of [`Key`] for the bank: as many as the settings allow.
 const BANK_BITS: u32 = 12;
 
+/// In place of an age: the command closes a row after use.
+const CLOSING: u32 = (1 << (31 - BANK_BITS)) - 1;
+
 /// The age of the youngest request that can be told apart; ages begin at 1.
-pub(super) const LAST_AGE: u32 = (1 << (31 - BANK_BITS)) - 1;
+pub(super) const LAST_AGE: u32 = CLOSING - 1;
 
 /// A command that could be next, as one number: the least of them is next.
 ///
 /// From the top, 32 bits each: the clock (since the channel's epoch), and the order among commands that
 /// can issue at the same clock. That is one bit for whether the command opens or closes a row, since
 /// reads and writes go first; the age of the request, the older the less; and the bank. Age 0 is a step
-/// towards a refresh.
+/// towards a refresh, and the greatest one closes a row after use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(u64);
 
@@ -44,6 +47,11 @@ impl Key {
         Self(bank as u64).at(clock)
     }
 
+    /// The row of `bank` is closed after use, at `clock`.
+    pub fn closing(clock: i32, bank: usize) -> Self {
+        Self::new(clock, Command::Precharge, CLOSING, bank)
+    }
+
     /// Every command before `clock` is less, no other.
     pub fn before(clock: i32) -> Self {
         Self(0).at(clock)
@@ -60,9 +68,16 @@ impl Key {
         self.0 as usize & ((1 << BANK_BITS) - 1)
     }
 
+    /// Whether it serves no request: a step towards a refresh, or a row closed after use.
     #[inline]
-    pub fn is_refresh(self) -> bool {
-        self.0 as u32 >> BANK_BITS == 0
+    pub fn serves_nobody(self) -> bool {
+        // Both lie side by side when the order wraps.
+        (self.0 as u32 >> BANK_BITS).wrapping_add(1) & (2 * CLOSING + 1) <= 1
+    }
+
+    /// Whether it closes a row after use.
+    pub fn is_closing(self) -> bool {
+        self.0 as u32 >> BANK_BITS == 2 * CLOSING + 1
     }
 }
 

@@ -3,24 +3,29 @@
 //! First-ready, first-come: of the commands that serve the requests in the queue, the one that can issue
 //! first does; at the same clock a column command goes before others, and an older request before a
 //! younger one. A row with requests waiting for it is not closed for another. Reads are served first;
-//! writes are when there are no reads, or from the time when they fill four fifths of the queue until
-//! they fill one fifth of it (Ramulator's watermarks). A read does not look into the writes that wait.
+//! writes are when there are no reads, or from the time when they fill so much of the queue until they
+//! fill no more than so little (by default Ramulator's watermarks, four fifths and one fifth). A read does
+//! not look into the writes that wait.
 //!
-//! A refresh that is due has the rank to itself: no other command issues, its rows are closed one after
-//! another as soon as they may be, then it is refreshed.
+//! A line is served by one burst or by two, which are column commands of their own.
+//!
+//! A refresh that is due has its banks to itself: no other command issues to them, their rows are closed one
+//! after another as soon as they may be, then they are refreshed.
 //!
 //! Clocks inside a channel have 32 bits and count from its epoch, which moves on with time.
 
-use super::BURST_CLOCKS;
 use super::bank::{Bank, NOBODY};
 use super::candidates::{Candidates, Key};
 use super::checker::Issued;
+use super::closing::Closing;
 use super::constraint::{self, Command};
 use super::legal::{self, Legal};
 use super::queue::{Queue, Request};
 use super::reads::{Read, Reads};
+use super::refresh::Refreshes;
 use super::ring::Ring;
-use super::settings::{Clocks, Organisation};
+use super::settings::{Clocks, Dram, Organisation};
+use crate::time::settings::InvalidSetting;
 
 /// What happened, in events.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,10 +62,14 @@ pub(super) struct Channel {
     pub(super) entry: i32,
     /// The next command, under the requests that are in the queue.
     pub(super) plan: Key,
-    /// The first refresh that is due, since time 0 (`u64::MAX` for never) and as what goes before it.
-    pub(super) first_due: (u64, Key),
+    /// From when on a command may come that serves no request: since time 0 (`u64::MAX` for never), and as
+    /// what goes before it in any case.
+    pub(super) limit: (u64, Key),
     /// From a read command to its last beat.
     read_clocks: i32,
+    /// Clocks of an activation on the command bus, and of a read or write.
+    activate_clocks: i32,
+    column_clocks: i32,
     /// Whether writes are being served; means nothing while the queue is empty.
     pub(super) serves_writes: bool,
     pub(super) draining: bool,
@@ -72,10 +81,10 @@ pub(super) struct Channel {
     pub(super) queue: Queue,
     /// In order of arrival; the first ones move into the queue when it has room.
     waiting: Ring<Request>,
-    /// Clocks between refreshes; `None` without refresh.
-    pub(super) refresh_interval: Option<u64>,
-    /// When each rank's next one is, since time 0; never without refresh.
-    pub(super) refresh_due: Vec<u64>,
+    pub(super) closing: Closing,
+    pub(super) refreshes: Refreshes,
+    /// When rows were closed less when they were opened, added up modulo 2^64.
+    pub(super) open: u64,
     pub counts: Counts,
     pub log: Option<Vec<Issued>>,
     pub(super) organisation: Organisation,
@@ -89,16 +98,18 @@ const LATE: i32 = 1 << 29;
 const EARLY: u64 = 1 << 24;
 
 impl Channel {
+    /// An idle channel with all rows closed.
+    ///
+    /// # Errors
+    /// As [`Dram::timeout`].
     pub fn new(
         number: u32,
         organisation: Organisation,
         t: &Clocks,
-        queue: u32,
-        refresh: bool,
-    ) -> Self {
+        settings: &Dram,
+    ) -> Result<Self, InvalidSetting> {
         let banks = organisation.ranks * organisation.banks_a_rank();
-        let ranks = u64::from(organisation.ranks);
-        let legal = Legal::new(&organisation, &constraint::ddr4(t));
+        let legal = Legal::new(&organisation, t, &constraint::list(t, settings.refresh));
         let mut channel = Self {
             number,
             next: u64::MAX,
@@ -106,28 +117,28 @@ impl Channel {
             bus: 0,
             entry: i32::MAX,
             plan: Key::NONE,
-            first_due: (u64::MAX, Key::NONE),
-            // The settings' ranges keep both far below 2^31.
-            read_clocks: (t.cl + BURST_CLOCKS) as i32,
+            limit: (u64::MAX, Key::NONE),
+            // The settings' ranges keep all of them far below 2^31.
+            read_clocks: (t.column - 1 + t.cl + t.bl) as i32,
+            activate_clocks: t.activate as i32,
+            column_clocks: t.column as i32,
             serves_writes: false,
             draining: false,
-            watermarks: [(queue as usize * 4).div_ceil(5), queue as usize / 5],
+            watermarks: settings.watermarks(),
             candidates: Candidates::new(),
             banks: (0..banks).map(|bank| Bank::new(bank, &organisation, &legal)).collect(),
             legal,
-            queue: Queue::new(queue, banks),
+            queue: Queue::new(settings.queue, banks),
             waiting: Ring::new(),
-            refresh_interval: refresh.then_some(t.refi),
-            // Ranks take turns, so that they are not all away at once.
-            refresh_due: (0..ranks)
-                .map(|rank| if refresh { t.refi + t.refi * rank / ranks } else { u64::MAX })
-                .collect(),
+            closing: Closing::new(settings.timeout(t)?, banks),
+            refreshes: Refreshes::new(settings, t, &organisation),
+            open: 0,
             counts: Counts::default(),
             log: None,
             organisation,
         };
-        channel.find_first_due();
-        channel
+        channel.find_limit();
+        Ok(channel)
     }
 
     /// Whether no request waits.
@@ -146,7 +157,7 @@ impl Channel {
         }
         self.entry = self.tick(arrival);
         let entry = self.admission(arrival);
-        if idle && self.first_due.0 <= entry {
+        if idle && self.limit.0 <= entry {
             self.wake(settled);
             self.next = self.find_next();
         } else {
@@ -244,13 +255,16 @@ impl Channel {
         let mut request = self.waiting.pop_front()?;
         self.bus = clock + 1;
         let Request { id, arrival, row, write, .. } = request;
+        let index = usize::from(request.bank);
         self.choose_draining(usize::from(write));
+        if self.closing.happens() {
+            self.row_is_wanted(index, row);
+        }
         // A command goes before an admission at the same clock.
         self.await_entry();
         let company =
             if self.queue.has_one_place() { i32::MAX } else { self.entry.saturating_add(1) };
-        let end = end.min(company).min(self.first_due.1.clock());
-        let index = usize::from(request.bank);
+        let end = end.min(company).min(self.limit.1.clock());
         loop {
             let bank = &self.banks[index];
             let command = bank.command_for(row, column(write));
@@ -262,6 +276,13 @@ impl Channel {
             self.counts.add(command, &mut request);
             self.issue(command, index, row, clock);
             if command == column(write) {
+                request.left -= 1;
+                if request.left > 0 {
+                    continue;
+                }
+                if self.closing.happens() {
+                    self.row_was_used(index, clock);
+                }
                 if !self.waiting.is_empty() {
                     self.choose_draining(0);
                 }
@@ -285,11 +306,16 @@ impl Channel {
         }
         let index = usize::from(request.bank);
         let before = self.queue.push(&mut self.banks[index], request);
+        let stale = self.closing.happens() && self.row_is_wanted(index, request.row);
         self.await_entry();
         if self.turn() {
-            self.replan_apart();
-        } else if request.write == self.serves_writes {
+            return self.replan_apart();
+        }
+        if request.write == self.serves_writes {
             self.consider(index, before);
+        }
+        if stale {
+            self.replan_apart();
         }
     }
 
@@ -315,7 +341,7 @@ impl Channel {
         } else {
             self.candidates.replace(key);
         }
-        if !only || self.plan >= self.first_due.1 {
+        if !only || self.plan >= self.limit.1 {
             self.replan_apart();
         } else {
             self.plan = key.min(self.plan);
@@ -332,29 +358,40 @@ impl Channel {
     #[inline(always)]
     fn replan(&mut self) {
         let first = self.candidates.first(|key| exact(key, &self.banks, &self.legal, self.bus));
-        self.plan = if first < self.first_due.1 {
-            first
-        } else if self.rests() {
-            Key::NONE
-        } else {
-            self.plan_refreshes()
-        };
+        self.plan = if first < self.limit.1 { first } else { self.plan_beyond(first) };
+    }
+
+    /// Plans the next command, where the first that serves a request is `first`, and one may come before that
+    /// serves none.
+    #[inline(never)]
+    fn plan_beyond(&mut self, first: Key) -> Key {
+        if self.closing.happens() {
+            self.find_limit();
+            if first < self.limit.1 {
+                return first;
+            }
+        }
+        if self.rests() { Key::NONE } else { self.plan_all() }
     }
 
     /// Whether there is nothing to do before the next request enters the queue.
     #[inline]
     pub(super) fn rests(&self) -> bool {
-        let refreshes =
-            !self.waiting.is_empty() && self.first_due.1.clock() <= self.entry.max(self.bus - 1);
-        self.queue.is_empty() && !refreshes
+        let others =
+            !self.waiting.is_empty() && self.limit.1.clock() <= self.entry.max(self.bus - 1);
+        self.queue.is_empty() && !others
     }
 
     /// Issues the planned command; returns the read that it was, if so. The next one has to be planned.
     #[inline]
     fn execute(&mut self) -> Option<Read> {
         let (index, clock) = (self.plan.bank(), self.plan.clock());
-        if self.plan.is_refresh() {
-            self.step_towards_refresh(index, clock);
+        if self.plan.serves_nobody() {
+            if self.plan.is_closing() {
+                self.close_row(index, clock);
+            } else {
+                self.step_towards_refresh(index, clock);
+            }
             return None;
         }
         let bank = &mut self.banks[index];
@@ -369,11 +406,17 @@ impl Channel {
         };
         bank.move_row(command, row);
         if command == Command::Activate {
+            self.open = self.open.wrapping_sub(self.epoch + clock as u64);
             self.legal.issue(Command::Activate, bank, clock);
+            self.bus = clock + self.activate_clocks;
         } else {
+            self.open = self.open.wrapping_add(self.epoch + clock as u64);
             self.legal.issue(Command::Precharge, bank, clock);
+            self.bus = clock + 1;
+            if self.closing.happens() {
+                self.closing.forget(index);
+            }
         }
-        self.bus = clock + 1;
         bank.command = next;
         let key = Key::new(self.legal.earliest(next, bank).max(self.bus), next, age, index);
         self.candidates.replace(key);
@@ -388,10 +431,20 @@ impl Channel {
     fn access(&mut self, index: usize, chosen: u16, clock: i32) -> Option<Read> {
         let write = self.serves_writes;
         let command = column(write);
-        let Request { id, arrival, row, .. } = *self.queue.get(chosen);
+        let request = self.queue.get_mut(chosen);
+        request.left -= 1;
+        let Request { id, arrival, row, age, left, .. } = *request;
         let bank = &mut self.banks[index];
         self.legal.issue(command, bank, clock);
-        self.bus = clock + 1;
+        self.bus = clock + self.column_clocks;
+        if left > 0 {
+            let next = self.legal.earliest(command, bank).max(self.bus);
+            self.candidates.replace(Key::new(next, command, age, index));
+            if self.log.is_some() {
+                self.note(command, index, row, self.epoch + clock as u64);
+            }
+            return None;
+        }
         if self.queue.take(bank, index, write) {
             let next = self.queue.get(bank.chosen);
             bank.command = bank.command_for(next.row, command);
@@ -402,6 +455,9 @@ impl Channel {
         }
         if self.log.is_some() {
             self.note(command, index, row, self.epoch + clock as u64);
+        }
+        if self.closing.happens() {
+            self.row_was_used(index, clock);
         }
         if !self.idle() {
             self.turn();
@@ -417,7 +473,22 @@ impl Channel {
         let bank = &mut self.banks[index];
         bank.move_row(command, row);
         self.legal.issue(command, bank, clock);
-        self.bus = clock + 1;
+        self.bus = clock
+            + match command {
+                Command::Activate => self.activate_clocks,
+                Command::Read | Command::Write => self.column_clocks,
+                Command::Precharge | Command::Refresh | Command::RefreshBank => 1,
+            };
+        match command {
+            Command::Activate => self.open = self.open.wrapping_sub(self.epoch + clock as u64),
+            Command::Precharge => {
+                self.open = self.open.wrapping_add(self.epoch + clock as u64);
+                if self.closing.happens() {
+                    self.closing.forget(index);
+                }
+            }
+            _ => {}
+        }
         if self.log.is_some() {
             self.note(command, index, row, self.epoch + clock as u64);
         }
@@ -453,7 +524,8 @@ impl Channel {
         self.legal.rebase(clocks);
         let legal = self.banks.iter_mut().flat_map(|bank| &mut bank.legal);
         legal.for_each(|clock| *clock = legal::rebased(*clock, clocks));
-        self.find_first_due();
+        self.banks.iter_mut().for_each(|bank| bank.used = legal::rebased(bank.used, clocks));
+        self.find_limit();
         self.await_entry();
         self.choose_all();
         self.replan_apart();

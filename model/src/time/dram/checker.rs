@@ -1,9 +1,12 @@
 //! An independent check of a command list against the standard, plainly and slowly: every pair of
 //! commands that is near enough in time to matter, every row's state, every refresh. It shares nothing
 //! with the scheduler but the numbers.
+//!
+//! Constraints hold from where a command takes effect, its last clock on the command bus, to where the other
+//! does.
 
 use super::Command;
-use super::settings::{Clocks, Dram, Organisation};
+use super::settings::{Clocks, Dram, Organisation, Refresh};
 use crate::time::settings::InvalidSetting;
 
 /// A command as it went over a channel's command bus.
@@ -11,7 +14,7 @@ use crate::time::settings::InvalidSetting;
 pub struct Issued {
     /// The channel.
     pub channel: u32,
-    /// The memory's clock.
+    /// The memory's clock, the first of the command's.
     pub clock: u64,
     /// What was commanded.
     pub command: Command,
@@ -19,7 +22,8 @@ pub struct Issued {
     pub rank: u32,
     /// The bank group in the rank; means nothing for a refresh.
     pub bank_group: u32,
-    /// The bank in the bank group; means nothing for a refresh.
+    /// The bank in the bank group; means nothing for a refresh of the rank. That of some banks names the
+    /// first of them.
     pub bank: u32,
     /// The row of an activation, and the one that a read or write expects to be open.
     pub row: u32,
@@ -63,26 +67,30 @@ pub fn check(settings: &Dram, log: &[Issued]) -> Result<(), Violation> {
         let mut list: Vec<Issued> =
             log.iter().copied().filter(|issued| issued.channel == channel).collect();
         list.sort_by_key(|issued| issued.clock);
-        check_pairs(&clocks, &list)?;
+        check_pairs(&clocks, &organisation, &list)?;
         check_activation_window(&clocks, &organisation, &list)?;
         check_rows(&organisation, &list)?;
-        if settings.refresh {
-            check_refreshes(&clocks, &organisation, &list)?;
+        match settings.refresh {
+            Refresh::None => {}
+            Refresh::AllBank => check_refreshes(&clocks, &organisation, &list)?,
+            Refresh::PerBank => check_turns(&clocks, &organisation, &list)?,
         }
     }
     Ok(())
 }
 
 /// Every command against each earlier one within the reach of the longest constraint.
-fn check_pairs(t: &Clocks, list: &[Issued]) -> Result<(), Violation> {
-    let reach = t.rfc + t.rc + t.ras + t.cl + t.cwl + t.wr + t.rtp + t.rcd + t.rp + 64;
+fn check_pairs(t: &Clocks, organisation: &Organisation, list: &[Issued]) -> Result<(), Violation> {
+    let refreshes = t.rfc + t.rfc_pb + t.pbr_pbr + t.pbr_act;
+    let columns = t.cl + t.cwl + t.wr + t.rtp + t.ccd_l + t.ccd_l_w + t.wtr_l + t.rtw + t.rtrs;
+    let reach = refreshes + columns + t.rc + t.ras + t.rcd + t.rcd_w + t.rp + t.ppd + t.rrd_l + 64;
     for (index, later) in list.iter().enumerate() {
         for earlier in list[..index].iter().rev() {
             if later.clock - earlier.clock > reach {
                 break;
             }
-            for (rule, clocks) in rules(t, earlier, later) {
-                if later.clock < earlier.clock + clocks {
+            for (rule, clocks) in rules(t, organisation, earlier, later) {
+                if effect(t, later) < effect(t, earlier) + clocks {
                     return Err(Violation::TooEarly {
                         rule,
                         clocks,
@@ -96,24 +104,53 @@ fn check_pairs(t: &Clocks, list: &[Issued]) -> Result<(), Violation> {
     Ok(())
 }
 
+/// Clocks that a command is on the command bus.
+fn length(t: &Clocks, command: Command) -> u64 {
+    match command {
+        Command::Activate => t.activate,
+        Command::Read | Command::Write => t.column,
+        Command::Precharge | Command::Refresh | Command::RefreshBank => 1,
+    }
+}
+
+/// The clock at which a command takes effect.
+fn effect(t: &Clocks, issued: &Issued) -> u64 {
+    issued.clock + length(t, issued.command) - 1
+}
+
 /// What the standard asks for between two commands.
-fn rules(t: &Clocks, earlier: &Issued, later: &Issued) -> Vec<(&'static str, u64)> {
-    let mut rules = vec![("one command a clock", 1)];
+fn rules(
+    t: &Clocks,
+    organisation: &Organisation,
+    earlier: &Issued,
+    later: &Issued,
+) -> Vec<(&'static str, u64)> {
+    // The later one begins when the earlier one is over, and takes effect with its last clock.
+    let mut rules = vec![("command bus", length(t, later.command))];
     if earlier.rank != later.rank {
         rules.extend(data_bus(t, earlier.command, later.command, t.rtrs));
         return rules;
     }
     rules.extend(same_rank(t, earlier.command, later.command));
-    let whole_rank = |issued: &Issued| issued.command == Command::Refresh;
-    let any = whole_rank(earlier) || whole_rank(later);
-    let group = earlier.bank_group == later.bank_group;
-    if group && !any {
+    if earlier.bank_group == later.bank_group {
         rules.extend(same_group(t, earlier.command, later.command));
     }
-    if any || (group && earlier.bank == later.bank) {
+    if covered(organisation, earlier).any(|bank| covered(organisation, later).any(|b| b == bank)) {
         rules.extend(same_bank(t, earlier.command, later.command));
     }
     rules
+}
+
+/// The banks of its rank that a command is for.
+fn covered(organisation: &Organisation, issued: &Issued) -> impl Iterator<Item = u32> + use<> {
+    let banks = organisation.bank_groups * organisation.banks;
+    let named = issued.bank_group * organisation.banks + issued.bank;
+    let (first, step) = match issued.command {
+        Command::Refresh => (0, 1),
+        Command::RefreshBank => (named, organisation.turns as usize),
+        _ => (named, banks as usize),
+    };
+    (first..banks).step_by(step)
 }
 
 /// Bursts do not overlap on the data bus, and leave `gap` clocks between them.
@@ -123,7 +160,7 @@ fn data_bus(t: &Clocks, earlier: Command, later: Command, gap: u64) -> Option<(&
         Command::Write => Some(t.cwl),
         _ => None,
     };
-    let end = latency(earlier)? + 4 + gap;
+    let end = latency(earlier)? + t.bl + gap;
     Some(("data bus", end.saturating_sub(latency(later)?)))
 }
 
@@ -134,8 +171,12 @@ fn same_rank(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static s
             Some(("tCCD_S", t.ccd_s))
         }
         (Command::Read, Command::Write) => data_bus(t, earlier, later, t.rtw),
-        (Command::Write, Command::Read) => Some(("tWTR_S", t.cwl + 4 + t.wtr_s)),
+        (Command::Write, Command::Read) => Some(("tWTR_S", t.cwl + t.bl + t.wtr_s)),
+        (Command::Precharge, Command::Precharge) => Some(("tPPD", t.ppd)),
         (Command::Refresh, Command::Activate | Command::Refresh) => Some(("tRFC", t.rfc)),
+        (Command::Activate, Command::RefreshBank) => Some(("activation to refresh", t.rrd_l)),
+        (Command::RefreshBank, Command::RefreshBank) => Some(("tpbR2pbR", t.pbr_pbr)),
+        (Command::RefreshBank, Command::Activate) => Some(("tpbR2act", t.pbr_act)),
         _ => None,
     }
 }
@@ -143,24 +184,25 @@ fn same_rank(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static s
 fn same_group(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static str, u64)> {
     match (earlier, later) {
         (Command::Activate, Command::Activate) => Some(("tRRD_L", t.rrd_l)),
-        (Command::Read, Command::Read) | (Command::Write, Command::Write) => {
-            Some(("tCCD_L", t.ccd_l))
-        }
-        (Command::Write, Command::Read) => Some(("tWTR_L", t.cwl + 4 + t.wtr_l)),
+        (Command::Read, Command::Read) => Some(("tCCD_L", t.ccd_l)),
+        (Command::Write, Command::Write) => Some(("tCCD_L_WR", t.ccd_l_w)),
+        (Command::Write, Command::Read) => Some(("tWTR_L", t.cwl + t.bl + t.wtr_l)),
         _ => None,
     }
 }
 
-/// Commands to the same bank, and those that touch every bank of the rank.
+/// Commands to the same bank, of which refreshes have several.
 fn same_bank(t: &Clocks, earlier: Command, later: Command) -> Option<(&'static str, u64)> {
-    use Command::{Activate, Precharge, Read, Refresh, Write};
+    use Command::{Activate, Precharge, Read, Refresh, RefreshBank, Write};
     match (earlier, later) {
-        (Activate, Read | Write) => Some(("tRCD", t.rcd)),
+        (Activate, Read) => Some(("tRCD", t.rcd)),
+        (Activate, Write) => Some(("tRCD to a write", t.rcd_w)),
         (Activate, Precharge) => Some(("tRAS", t.ras)),
-        (Activate, Activate | Refresh) => Some(("tRC", t.rc)),
-        (Precharge, Activate | Refresh) => Some(("tRP", t.rp)),
+        (Activate, Activate | Refresh | RefreshBank) => Some(("tRC", t.rc)),
+        (Precharge, Activate | Refresh | RefreshBank) => Some(("tRP", t.rp)),
+        (RefreshBank, Activate | RefreshBank) => Some(("tRFCpb", t.rfc_pb)),
         (Read, Precharge) => Some(("tRTP", t.rtp)),
-        (Write, Precharge) => Some(("tWR", t.cwl + 4 + t.wr)),
+        (Write, Precharge) => Some(("tWR", t.cwl + t.bl + t.wr)),
         _ => None,
     }
 }
@@ -207,10 +249,13 @@ fn check_rows(organisation: &Organisation, list: &[Issued]) -> Result<(), Violat
             Command::Read | Command::Write if open[bank] != Some(command.row) => {
                 return wrong("the row is not open");
             }
-            Command::Refresh if open[first..first + banks].iter().any(Option::is_some) => {
+            Command::Refresh | Command::RefreshBank
+                if covered(organisation, command)
+                    .any(|bank| open[first + bank as usize].is_some()) =>
+            {
                 return wrong("a row is open");
             }
-            Command::Read | Command::Write | Command::Refresh => {}
+            Command::Read | Command::Write | Command::Refresh | Command::RefreshBank => {}
         }
     }
     Ok(())
@@ -234,6 +279,27 @@ fn check_refreshes(
                     problem: "a refresh is overdue",
                     command: *command,
                 });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As [`check_refreshes`], of refreshes that the banks of a rank take in turn, eight for each postponed.
+fn check_turns(t: &Clocks, organisation: &Organisation, list: &[Issued]) -> Result<(), Violation> {
+    let turns = u64::from(organisation.turns);
+    for rank in 0..organisation.ranks {
+        let mut refreshes = 0;
+        for command in list.iter().filter(|issued| issued.rank == rank) {
+            let wrong = |problem| Err(Violation::State { problem, command: *command });
+            if command.command == Command::RefreshBank {
+                let named = command.bank_group * organisation.banks + command.bank;
+                if u64::from(named) != refreshes % turns {
+                    return wrong("another bank's turn");
+                }
+                refreshes += 1;
+            } else if command.clock / t.refi_pb > refreshes + 8 * turns {
+                return wrong("a refresh is overdue");
             }
         }
     }
@@ -266,7 +332,7 @@ mod tests {
             [issued(0, Activate, 0, 7), issued(100, Activate, 1, 7), issued(200, Activate, 4, 7)];
         let cases: [(&str, &[Issued], Issued); 15] = [
             ("tRCD", &open[..1], issued(22, Read, 0, 7)),
-            ("tRCD", &open[..1], issued(22, Write, 0, 7)),
+            ("tRCD to a write", &open[..1], issued(22, Write, 0, 7)),
             ("tRAS", &open[..1], issued(52, Precharge, 0, 0)),
             ("tRTP", &[open[0], issued(80, Read, 0, 7)], issued(92, Precharge, 0, 0)),
             ("tWR", &[open[0], issued(80, Write, 0, 7)], issued(124, Precharge, 0, 0)),

@@ -1,8 +1,8 @@
 //! Timing constraints as data: a command may follow another in the same bank, bank group or rank, or in
-//! another rank of the channel, only so many clocks later. A refresh goes to all banks of a rank.
+//! another rank of the channel, only so many clocks later. A refresh goes to all banks of a rank, a per-bank
+//! refresh to those that take their turn together.
 
-use super::BURST_CLOCKS;
-use super::settings::Clocks;
+use super::settings::{Clocks, Refresh};
 
 /// What a controller tells a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,15 +18,32 @@ pub enum Command {
     Write,
     /// Refreshes a rank, all of whose rows are closed.
     Refresh,
+    /// Refreshes some banks of a rank, whose rows are closed.
+    RefreshBank,
 }
 
 /// How many commands there are.
-pub(super) const COMMANDS: usize = 5;
+pub(super) const COMMANDS: usize = 6;
 
 impl Command {
     /// Every command, in the order of their numbers.
-    pub(super) const ALL: [Self; COMMANDS] =
-        [Self::Activate, Self::Precharge, Self::Read, Self::Write, Self::Refresh];
+    pub(super) const ALL: [Self; COMMANDS] = [
+        Self::Activate,
+        Self::Precharge,
+        Self::Read,
+        Self::Write,
+        Self::Refresh,
+        Self::RefreshBank,
+    ];
+
+    /// Clocks on the command bus.
+    pub(super) fn clocks(self, t: &Clocks) -> u64 {
+        match self {
+            Self::Activate => t.activate,
+            Self::Read | Self::Write => t.column,
+            Self::Precharge | Self::Refresh | Self::RefreshBank => 1,
+        }
+    }
 }
 
 /// Where the later command meets the constraint.
@@ -40,7 +57,7 @@ pub(super) enum Scope {
     OtherRanks,
 }
 
-/// `after` comes at least `clocks` after `before`.
+/// `after` comes at least `clocks` after `before`, first clock to first clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Constraint {
     pub scope: Scope,
@@ -49,14 +66,36 @@ pub(super) struct Constraint {
     pub clocks: u64,
 }
 
-/// The constraints of DDR4 (JESD79-4, command descriptions and operation).
-pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
-    use Command::{Activate, Precharge, Read, Refresh, Write};
+/// A constraint as standards give it: scope, earlier and later command, clocks.
+type Rule = (Scope, Command, Command, u64);
+
+/// The constraints of every standard (JESD79-4, command descriptions and operation; what others have besides is
+/// absent from the values of those that have it not).
+pub(super) fn list(t: &Clocks, refresh: Refresh) -> Vec<Constraint> {
+    let mut rules = rows_and_columns(t).to_vec();
+    if t.ppd > 1 {
+        rules.push((Scope::Rank, Command::Precharge, Command::Precharge, t.ppd));
+    }
+    match refresh {
+        Refresh::None => {}
+        Refresh::AllBank => rules.extend(all_bank(t)),
+        Refresh::PerBank => rules.extend(per_bank(t)),
+    }
+    let bound = |(scope, before, after, clocks): Rule| {
+        // What a command asks for begins with its last clock.
+        let clocks = (clocks + before.clocks(t)).saturating_sub(after.clocks(t));
+        Constraint { scope, before, after, clocks }
+    };
+    rules.into_iter().map(bound).collect()
+}
+
+fn rows_and_columns(t: &Clocks) -> [Rule; 21] {
+    use Command::{Activate, Precharge, Read, Write};
     use Scope::{Bank, BankGroup, FourActivations, OtherRanks, Rank};
-    let written = t.cwl + BURST_CLOCKS;
-    let list = [
+    let written = t.cwl + t.bl;
+    [
         (Bank, Activate, Read, t.rcd),
-        (Bank, Activate, Write, t.rcd),
+        (Bank, Activate, Write, t.rcd_w),
         (Bank, Activate, Precharge, t.ras),
         (Bank, Activate, Activate, t.rc),
         (Bank, Precharge, Activate, t.rp),
@@ -64,24 +103,42 @@ pub(super) fn ddr4(t: &Clocks) -> Vec<Constraint> {
         (Bank, Write, Precharge, written + t.wr),
         (BankGroup, Activate, Activate, t.rrd_l),
         (BankGroup, Read, Read, t.ccd_l),
-        (BankGroup, Write, Write, t.ccd_l),
+        (BankGroup, Write, Write, t.ccd_l_w),
         (BankGroup, Write, Read, written + t.wtr_l),
         (Rank, Activate, Activate, t.rrd_s),
         (FourActivations, Activate, Activate, t.faw),
         (Rank, Read, Read, t.ccd_s),
         (Rank, Write, Write, t.ccd_s),
         (Rank, Write, Read, written + t.wtr_s),
-        (Rank, Read, Write, (t.cl + BURST_CLOCKS + t.rtw).saturating_sub(t.cwl)),
-        (Rank, Activate, Refresh, t.rc),
-        (Rank, Precharge, Refresh, t.rp),
-        (Rank, Refresh, Activate, t.rfc),
-        (Rank, Refresh, Refresh, t.rfc),
-        (OtherRanks, Read, Read, BURST_CLOCKS + t.rtrs),
-        (OtherRanks, Write, Write, BURST_CLOCKS + t.rtrs),
-        (OtherRanks, Read, Write, (t.cl + BURST_CLOCKS + t.rtrs).saturating_sub(t.cwl)),
+        (Rank, Read, Write, (t.cl + t.bl + t.rtw).saturating_sub(t.cwl)),
+        (OtherRanks, Read, Read, t.bl + t.rtrs),
+        (OtherRanks, Write, Write, t.bl + t.rtrs),
+        (OtherRanks, Read, Write, (t.cl + t.bl + t.rtrs).saturating_sub(t.cwl)),
         (OtherRanks, Write, Read, (written + t.rtrs).saturating_sub(t.cl)),
-    ];
-    list.into_iter()
-        .map(|(scope, before, after, clocks)| Constraint { scope, before, after, clocks })
-        .collect()
+    ]
+}
+
+fn all_bank(t: &Clocks) -> [Rule; 4] {
+    use Command::{Activate, Precharge, Refresh};
+    [
+        (Scope::Rank, Activate, Refresh, t.rc),
+        (Scope::Rank, Precharge, Refresh, t.rp),
+        (Scope::Rank, Refresh, Activate, t.rfc),
+        (Scope::Rank, Refresh, Refresh, t.rfc),
+    ]
+}
+
+/// To a bank that is not refreshed, a per-bank refresh is like an activation of its neighbour; to one that
+/// is, it comes where its next activation could.
+fn per_bank(t: &Clocks) -> [Rule; 7] {
+    use Command::{Activate, Precharge, RefreshBank};
+    [
+        (Scope::Bank, Activate, RefreshBank, t.rc),
+        (Scope::Bank, Precharge, RefreshBank, t.rp),
+        (Scope::Bank, RefreshBank, Activate, t.rfc_pb),
+        (Scope::Bank, RefreshBank, RefreshBank, t.rfc_pb),
+        (Scope::Rank, Activate, RefreshBank, t.rrd_l),
+        (Scope::Rank, RefreshBank, Activate, t.pbr_act),
+        (Scope::Rank, RefreshBank, RefreshBank, t.pbr_pbr),
+    ]
 }

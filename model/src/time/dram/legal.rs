@@ -7,7 +7,7 @@
 
 use super::bank::Bank;
 use super::constraint::{COMMANDS, Command, Constraint, Scope};
-use super::settings::Organisation;
+use super::settings::{Clocks, Organisation};
 
 /// How many commands serve requests. They have the lowest numbers.
 const SERVING: usize = 4;
@@ -64,8 +64,10 @@ pub(super) struct Legal {
     delays: Vec<Lanes>,
     /// What four activations do to the gates that an activation affects.
     window: Vec<Lanes>,
-    /// What a rank waits for before it is refreshed.
+    /// What a rank waits for before it, or a part of it, is refreshed.
     refresh: Vec<Constraint>,
+    /// How much later than its next activation a bank's refresh may come.
+    refresh_lag: i32,
     /// By rank, command and bank group. The bank groups of a rank fill whole `Lanes`.
     gates: Vec<Lanes>,
     /// Gates of a command in a rank.
@@ -75,7 +77,7 @@ pub(super) struct Legal {
 
 impl Legal {
     /// Every command legal from the epoch on, under `rules`.
-    pub fn new(organisation: &Organisation, rules: &[Constraint]) -> Self {
+    pub fn new(organisation: &Organisation, t: &Clocks, rules: &[Constraint]) -> Self {
         let ranks = organisation.ranks as usize;
         let lanes = (organisation.bank_groups as usize).next_multiple_of(SERVING);
         let mut legal = Self {
@@ -83,7 +85,9 @@ impl Legal {
             closings: [Closing::default(); COMMANDS],
             delays: Vec::new(),
             window: Vec::new(),
-            refresh: rules.iter().filter(|rule| rule.after == Command::Refresh).copied().collect(),
+            refresh: rules.iter().filter(|rule| is_refresh(rule)).copied().collect(),
+            // Both wait for the same, but the activation is longer on the command bus.
+            refresh_lag: t.activate as i32 - 1,
             gates: vec![[PAST; SERVING]; ranks * lanes],
             lanes,
             ranks: vec![Rank { last: [PAST; COMMANDS], activations: [PAST; 4], oldest: 0 }; ranks],
@@ -196,7 +200,18 @@ impl Legal {
         }
     }
 
-    /// The first clock at which a rank may be refreshed, all of its rows being closed.
+    /// The first clock at which `bank` may be refreshed on its own, as far as it is concerned.
+    pub fn refresh_bank(&self, bank: &Bank) -> i32 {
+        bank.legal[Command::Activate as usize] + self.refresh_lag
+    }
+
+    /// Does what `command` at `clock` does to a bank besides the one that it names.
+    pub fn occupy(&self, command: Command, bank: &mut Bank, clock: i32) {
+        raise(&mut bank.legal, clock, &self.banks[command as usize]);
+    }
+
+    /// The first clock at which a rank or a part of it may be refreshed, as far as the rank is concerned, the
+    /// rows being closed.
     pub fn refresh(&self, rank: usize) -> i32 {
         let last = |rule: &Constraint| {
             let state = &self.ranks[rank];
@@ -223,8 +238,43 @@ impl Legal {
     }
 }
 
+/// Whether a rank has to heed a constraint before a refresh.
+fn is_refresh(rule: &Constraint) -> bool {
+    match rule.after {
+        Command::Refresh => true,
+        Command::RefreshBank => rule.scope != Scope::Bank,
+        _ => false,
+    }
+}
+
 /// `clock` seen from an epoch that is `clocks` later.
 pub(super) fn rebased(clock: i32, clocks: u64) -> i32 {
     let clocks = i64::try_from(clocks).unwrap_or(i64::MAX);
     i64::from(clock).saturating_sub(clocks).max(i64::from(PAST)) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::dram::constraint;
+    use crate::time::dram::settings::{Dram, DramPreset, Refresh};
+
+    /// Of a bank, its refresh and its next activation wait for the same: one clock is kept for both.
+    #[test]
+    fn a_bank_is_refreshed_when_it_might_be_activated() {
+        for &preset in DramPreset::ALL {
+            let settings = Dram { preset, ..Dram::default() };
+            let t = settings.clocks().unwrap();
+            let before = |after| {
+                let rules = constraint::list(&t, Refresh::PerBank).into_iter();
+                let own = rules.filter(|rule| rule.scope == Scope::Bank && rule.after == after);
+                let mut rules: Vec<_> = own.map(|rule| (rule.before as u8, rule.clocks)).collect();
+                rules.sort();
+                rules
+            };
+            let later = |(before, clocks)| (before, clocks + t.activate - 1);
+            let activations: Vec<_> = before(Command::Activate).into_iter().map(later).collect();
+            assert_eq!(before(Command::RefreshBank), activations, "{preset:?}");
+        }
+    }
 }

@@ -12,13 +12,16 @@ mod bank;
 mod candidates;
 mod channel;
 pub mod checker;
+mod closing;
 mod constraint;
 mod direction;
+mod energy;
 mod legal;
 mod mapping;
 mod period;
 #[cfg(test)]
 mod plain;
+mod policy;
 mod queue;
 mod reads;
 mod refresh;
@@ -30,25 +33,22 @@ pub mod settings;
 mod standard;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use constraint::Command;
 
 use self::channel::{Channel, Counts};
 use self::checker::Issued;
+use self::energy::{Energy, Events};
 use self::mapping::Mapping;
 use self::period::Period;
 use self::queue::Request;
 use self::reads::Reads;
+use self::standard::Standard;
 use super::settings::InvalidSetting;
 
-/// Beats of a burst (BL8): columns that one read or write moves.
-const BURST: u32 = 8;
-
-/// Clocks that a burst occupies the data bus: two beats a clock.
-const BURST_CLOCKS: u64 = BURST as u64 / 2;
-
-/// Bytes of a burst on a 64-bit channel.
-const BURST_BYTES: u64 = BURST as u64 * 8;
+/// Bytes that a request reads or writes, with one burst or two.
+const LINE_BYTES: u64 = 64;
 
 /// Names a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +66,10 @@ pub struct Dram {
     reads: Reads,
     /// Clocks from a read's command to its last beat.
     read_clocks: u64,
+    /// Bursts a line.
+    bursts: u8,
+    ranks: u32,
+    energy: Energy,
     requests: u64,
     writes: u64,
     /// The clock before which everything has happened.
@@ -81,23 +85,27 @@ impl Dram {
         settings.validate()?;
         let organisation = settings.organisation()?;
         let clocks = settings.clocks()?;
-        let channel =
-            |number| Channel::new(number, organisation, &clocks, settings.queue, settings.refresh);
+        let standard = Standard::of(settings.preset);
+        let channel = |number| Channel::new(number, organisation, &clocks, settings);
         let period = Period::new(clocks.tck);
         Ok(Self {
-            mapping: Mapping::new(&settings.mapping, &organisation)?,
+            mapping: Mapping::new(&settings.mapping, settings.hash, &organisation)?,
             period,
-            channels: (0..organisation.channels).map(channel).collect(),
+            channels: (0..organisation.channels).map(channel).collect::<Result<_, _>>()?,
             next: vec![u64::MAX; organisation.channels as usize],
             reads: Reads::new(period),
-            read_clocks: clocks.cl + BURST_CLOCKS,
+            read_clocks: clocks.column - 1 + clocks.cl + clocks.bl,
+            // At most two in any standard.
+            bursts: organisation.bursts as u8,
+            ranks: organisation.ranks,
+            energy: Energy::new(standard, &organisation, &clocks, settings.refresh),
             requests: 0,
             writes: 0,
             settled: 0,
         })
     }
 
-    /// Hands over a read or write of the burst at `addr` at the time `arrival` in picoseconds, which must
+    /// Hands over a read or write of the 64 bytes at `addr` at the time `arrival` in picoseconds, which must
     /// not be before a time that [`Self::advance`] was given or has returned. A write is not answered.
     /// Numbers of requests rise in the order in which they are handed over.
     #[inline]
@@ -115,7 +123,7 @@ impl Dram {
         self.writes += u64::from(write);
         let place = self.mapping.place(addr);
         let arrival = self.period.edge(arrival).max(self.settled);
-        let request = Request::new(id, arrival, write, place.bank, place.row);
+        let request = Request::new(id, arrival, write, place.bank, place.row, self.bursts);
         // The mapping's channel field is as wide as there are channels.
         let channel = place.channel as usize;
         self.next[channel] = self.channels[channel].submit(request, self.settled);
@@ -210,9 +218,9 @@ impl Dram {
             self.channels.iter().map(|channel| count(&channel.counts)).sum::<u64>()
         };
         let reads = self.requests - self.writes;
-        let bytes = self.requests.saturating_mul(BURST_BYTES);
-        out.count("dram.reads", "bursts", "Bursts asked for", reads);
-        out.count("dram.writes", "bursts", "Bursts handed over for writing", self.writes);
+        let bytes = self.requests.saturating_mul(LINE_BYTES);
+        out.count("dram.reads", "lines", "Lines of 64 bytes asked for", reads);
+        out.count("dram.writes", "lines", "Lines of 64 bytes handed over for writing", self.writes);
         for (name, doc, value) in [
             (
                 "dram.row_hits",
@@ -248,8 +256,21 @@ impl Dram {
         out.count(
             "dram.refreshes",
             "commands",
-            "Refreshes of a rank, up to its channel's last request",
+            "Refreshes of a rank, or of its banks in turn, up to its channel's last request",
             refreshes,
         );
+        let bursts = |lines: u64| lines.saturating_mul(u64::from(self.bursts));
+        let channels = self.channels.iter();
+        let open = channels.map(|channel| u128::from(channel.open_clocks(self.settled))).sum();
+        let ranks = self.channels.len() as u128 * u128::from(self.ranks);
+        let events = Events {
+            activates,
+            reads: bursts(reads),
+            writes: bursts(self.writes),
+            refreshes,
+            rank_clocks: u128::from(self.settled) * ranks,
+            open_clocks: open,
+        };
+        self.energy.report(&events, out);
     }
 }

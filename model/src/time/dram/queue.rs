@@ -6,7 +6,7 @@ use super::bank::{Bank, NOBODY};
 use super::candidates::LAST_AGE;
 use super::set::BankSet;
 
-/// A read or write of one burst.
+/// A read or write of one line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Request {
     pub id: RequestId,
@@ -22,14 +22,16 @@ pub(super) struct Request {
     pub write: bool,
     /// Whether a command was issued for it.
     pub started: bool,
+    /// Bursts that are still to be issued.
+    pub left: u8,
 }
 
 impl Request {
     /// A request that is not in the queue yet.
-    pub fn new(id: RequestId, arrival: u64, write: bool, bank: u32, row: u32) -> Self {
+    pub fn new(id: RequestId, arrival: u64, write: bool, bank: u32, row: u32, bursts: u8) -> Self {
         // The settings' ranges keep the number of banks below 2^16.
         let bank = bank as u16;
-        Self { id, arrival, row, age: 0, bank, next: NOBODY, write, started: false }
+        Self { id, arrival, row, age: 0, bank, next: NOBODY, write, started: false, left: bursts }
     }
 }
 
@@ -176,6 +178,20 @@ impl Queue {
         }
         self.choose_from(bank, oldest, before, next);
         true
+    }
+
+    /// Whether a request of `bank` is for its open row.
+    pub fn wants_row(&self, bank: &Bank) -> bool {
+        bank.lists.iter().any(|list| {
+            let mut place = list.first;
+            while let Some(request) = self.requests.get(usize::from(place)) {
+                if request.row == bank.row {
+                    return true;
+                }
+                place = request.next;
+            }
+            false
+        })
     }
 
     /// Whether no request can be told to be younger than those before any more: see [`Self::renumber`].

@@ -1,7 +1,7 @@
 //! The channel's plan against one that looks at every request. The tests make the comparison after every
 //! event.
 
-use super::bank::CLOSED;
+use super::bank::{Bank, CLOSED};
 use super::candidates::Key;
 use super::channel::{Channel, column};
 use super::constraint::Command;
@@ -44,15 +44,34 @@ impl Channel {
                 _ => Command::Precharge,
             };
             let clock = self.legal.earliest(command, bank).max(self.bus);
-            if clock < self.tick(self.refresh_due[usize::from(bank.rank)]) {
-                plan = plan.min(Key::new(clock, command, request.age, index));
+            let key = Key::new(clock, command, request.age, index);
+            if self.may_issue(key) {
+                plan = plan.min(key);
             }
         }
-        for rank in 0..self.refresh_due.len() {
+        plan = plan.min(self.search_closings());
+        for rank in 0..self.organisation.ranks as usize {
             if let Some(step) = self.refresh_key(rank).filter(|step| step.clock() <= plan.clock()) {
                 plan = step;
             }
         }
         plan
+    }
+
+    /// As [`Channel::first_closing`], of all banks.
+    fn search_closings(&self) -> Key {
+        let wanted = |bank: &Bank| {
+            [false, true]
+                .iter()
+                .any(|write| self.queue.of(bank, *write).any(|request| request.row == bank.row))
+        };
+        let unwanted = |(_, bank): &(usize, &Bank)| bank.row != CLOSED && !wanted(bank);
+        let closings = self.banks.iter().enumerate().filter(unwanted);
+        let Some(timeout) = self.closing.timeout() else { return Key::NONE };
+        let keys = closings.map(|(index, bank)| {
+            let clock = self.legal.earliest(Command::Precharge, bank);
+            Key::closing(clock.max(self.bus).max(bank.used + timeout), index)
+        });
+        keys.filter(|key| self.may_issue(*key)).fold(Key::NONE, Key::min)
     }
 }

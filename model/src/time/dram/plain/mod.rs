@@ -6,8 +6,7 @@ mod state;
 mod tests;
 
 use super::checker::Issued;
-use super::settings::{self, Organisation};
-use super::{BURST, BURST_BYTES, BURST_CLOCKS};
+use super::settings::{self, Hash, Organisation};
 use channel::{Channel, Request};
 use state::Target;
 
@@ -15,6 +14,7 @@ use state::Target;
 pub(super) struct Plain {
     organisation: Organisation,
     mapping: String,
+    hash: Hash,
     tck: u64,
     read_clocks: u64,
     channels: Vec<Channel>,
@@ -29,12 +29,13 @@ pub(super) struct Plain {
 impl Plain {
     pub fn new(settings: &settings::Dram) -> Self {
         let (organisation, clocks) = (settings.organisation().unwrap(), settings.clocks().unwrap());
-        let channel = |_| Channel::new(organisation, &clocks, settings.queue, settings.refresh);
+        let channel = |_| Channel::new(organisation, &clocks, settings);
         Self {
             organisation,
             mapping: settings.mapping.clone(),
+            hash: settings.hash,
             tck: clocks.tck,
-            read_clocks: clocks.cl + BURST_CLOCKS,
+            read_clocks: clocks.column - 1 + clocks.cl + clocks.bl,
             channels: (0..organisation.channels).map(channel).collect(),
             in_flight: Vec::new(),
             requests: 0,
@@ -53,6 +54,7 @@ impl Plain {
             target: Target { rank, group, bank: group * self.organisation.banks + bank },
             row,
             started: false,
+            left: self.organisation.bursts,
         };
         self.requests += 1;
         self.channels[channel as usize].submit(request, self.settled);
@@ -61,7 +63,7 @@ impl Plain {
     /// The channel, rank, bank group, bank and row, by taking the fields off the address one by one.
     fn place(&self, addr: u64) -> [u32; 5] {
         let organisation = &self.organisation;
-        let mut rest = addr / BURST_BYTES;
+        let mut rest = addr / 64;
         let mut place = [0; 5];
         for at in (0..6).rev() {
             let (index, size) = match &self.mapping[2 * at..2 * at + 2] {
@@ -70,13 +72,26 @@ impl Plain {
                 "Bg" => (Some(2), organisation.bank_groups),
                 "Ba" => (Some(3), organisation.banks),
                 "Ro" => (Some(4), organisation.rows),
-                _ => (None, organisation.columns / BURST),
+                _ => (None, organisation.lines),
             };
             if let Some(index) = index {
                 place[index] = (rest % u64::from(size)) as u32;
             }
             rest /= u64::from(size);
         }
+        let [.., bank_group, bank, row] = place;
+        let (mut number, banks) =
+            (bank_group * organisation.banks + bank, organisation.banks_a_rank());
+        let mut row = match self.hash {
+            Hash::None => 0,
+            Hash::Permutation => row % banks,
+            Hash::Xor => row,
+        };
+        while row > 0 && banks > 1 {
+            number ^= row % banks;
+            row /= banks;
+        }
+        (place[2], place[3]) = (number / organisation.banks, number % organisation.banks);
         place
     }
 

@@ -1,7 +1,7 @@
 //! What the ranks of a channel are up to: open rows, and from when on each command is legal.
 
 use crate::time::dram::constraint::{COMMANDS, Command, Constraint, Scope};
-use crate::time::dram::settings::Organisation;
+use crate::time::dram::settings::{Clocks, Organisation};
 
 /// No row is open.
 const CLOSED: u32 = u32::MAX;
@@ -25,9 +25,12 @@ pub(super) struct State {
     rules: Vec<Constraint>,
     /// Where the rules of each command begin; one more for the end.
     first_rule: [usize; COMMANDS + 1],
+    clocks: Clocks,
     banks_a_rank: u32,
+    turns: u32,
     rows: Vec<u32>,
-    open_rows: Vec<u32>,
+    /// When each bank was last read or written.
+    used: Vec<u64>,
     banks: Vec<Legal>,
     groups: Vec<Legal>,
     ranks: Vec<Legal>,
@@ -39,7 +42,7 @@ pub(super) struct State {
 
 impl State {
     /// All rows closed and every command legal from clock 0.
-    pub fn new(organisation: &Organisation, mut rules: Vec<Constraint>) -> Self {
+    pub fn new(organisation: &Organisation, clocks: &Clocks, mut rules: Vec<Constraint>) -> Self {
         rules.retain(|rule| rule.scope != Scope::OtherRanks || organisation.ranks > 1);
         rules.sort_by_key(|rule| rule.before as usize);
         let first_rule = std::array::from_fn(|command| {
@@ -51,9 +54,11 @@ impl State {
         Self {
             rules,
             first_rule,
+            clocks: *clocks,
             banks_a_rank,
+            turns: organisation.turns,
             rows: vec![CLOSED; banks],
-            open_rows: vec![0; ranks],
+            used: vec![0; banks],
             banks: vec![[0; COMMANDS]; banks],
             groups: vec![[0; COMMANDS]; ranks * organisation.bank_groups as usize],
             ranks: vec![[0; COMMANDS]; ranks],
@@ -68,13 +73,21 @@ impl State {
         Some(self.rows[bank as usize]).filter(|&row| row != CLOSED)
     }
 
-    /// The open bank of a rank that may be closed first, over all ranks; `None` where all are closed.
-    pub fn first_to_close(&self, rank: u32) -> Option<u32> {
-        if self.open_rows[rank as usize] == 0 {
-            return None;
-        }
-        let banks = rank * self.banks_a_rank..(rank + 1) * self.banks_a_rank;
-        let open = banks.filter(|&bank| self.rows[bank as usize] != CLOSED);
+    /// When a bank was last read or written.
+    pub fn used(&self, bank: u32) -> u64 {
+        self.used[bank as usize]
+    }
+
+    /// The banks of a rank that are refreshed together, over all ranks.
+    pub fn together(&self, rank: u32, turn: u32) -> impl Iterator<Item = u32> + use<> {
+        let (banks, turns) = (self.banks_a_rank, self.turns);
+        (rank * banks..(rank + 1) * banks).filter(move |bank| bank % turns == turn)
+    }
+
+    /// Of the open banks that are refreshed together the one that may be closed first; `None` where all are
+    /// closed.
+    pub fn first_to_close(&self, rank: u32, turn: u32) -> Option<u32> {
+        let open = self.together(rank, turn).filter(|&bank| self.rows[bank as usize] != CLOSED);
         open.min_by_key(|&bank| self.banks[bank as usize][Command::Precharge as usize])
     }
 
@@ -101,13 +114,22 @@ impl State {
     /// Does what `command` does at `clock`. A refresh may name any bank of its rank.
     pub fn issue(&mut self, command: Command, target: Target, row: u32, clock: u64) {
         self.move_rows(command, target, row);
-        self.bus = clock + 1;
+        if matches!(command, Command::Read | Command::Write) {
+            self.used[target.bank as usize] = clock;
+        }
+        self.bus = clock + command.clocks(&self.clocks);
         let rank = target.rank as usize;
         let rules = self.first_rule[command as usize]..self.first_rule[command as usize + 1];
         for rule in &self.rules[rules] {
             let (after, from) = (rule.after as usize, clock + rule.clocks);
             let raise = |legal: &mut Legal| legal[after] = legal[after].max(from);
             match rule.scope {
+                Scope::Bank if command == Command::RefreshBank => {
+                    let turn = target.bank % self.turns;
+                    for bank in self.together(target.rank, turn) {
+                        raise(&mut self.banks[bank as usize]);
+                    }
+                }
                 Scope::Bank => raise(&mut self.banks[target.bank as usize]),
                 Scope::BankGroup => raise(&mut self.groups[target.group as usize]),
                 Scope::Rank => raise(&mut self.ranks[rank]),
@@ -127,17 +149,10 @@ impl State {
     }
 
     fn move_rows(&mut self, command: Command, target: Target, row: u32) {
-        let rank = target.rank as usize;
         match command {
-            Command::Activate => {
-                self.rows[target.bank as usize] = row;
-                self.open_rows[rank] += 1;
-            }
-            Command::Precharge => {
-                self.rows[target.bank as usize] = CLOSED;
-                self.open_rows[rank] -= 1;
-            }
-            Command::Read | Command::Write | Command::Refresh => {}
+            Command::Activate => self.rows[target.bank as usize] = row,
+            Command::Precharge => self.rows[target.bank as usize] = CLOSED,
+            Command::Read | Command::Write | Command::Refresh | Command::RefreshBank => {}
         }
     }
 }

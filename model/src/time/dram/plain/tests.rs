@@ -6,7 +6,8 @@ use super::Plain;
 use crate::address::PhysAddr;
 use crate::statistics::{Histogram, Statistics};
 use crate::time::dram::Dram;
-use crate::time::dram::settings::{self, DramPreset, Timing};
+use crate::time::dram::settings::{self, DramPreset, Hash, Refresh, RowPolicy, Timing};
+use crate::units::Span;
 
 /// A request: whether the one before it is handed over is the next answer, whenever that comes; how long
 /// after that it is, and how much later it arrives, in picoseconds; the burst; whether it is a write.
@@ -33,7 +34,7 @@ fn machines() -> impl Strategy<Value = settings::Dram> {
         "ChRaBgBaRoCo",
         "RoBaCoBgChRa",
     ]);
-    let preset = prop::sample::select(vec![DramPreset::Ddr4_2400, DramPreset::Ddr4_3200]);
+    let preset = prop::sample::select(DramPreset::ALL);
     let sizes = (0..3u32, 0..3u32, 0..4u32, 0..3u32, 0..5u32);
     let timing = prop_oneof![
         Just(Timing::default()),
@@ -48,9 +49,12 @@ fn machines() -> impl Strategy<Value = settings::Dram> {
         }),
     ];
     let queue = prop_oneof![1..8u32, 1..40u32];
-    (mapping, preset, sizes, timing, queue, prop::bool::weighted(0.7)).prop_map(
-        |(mapping, preset, (channels, ranks, groups, banks, rows), timing, queue, refresh)| {
-            settings::Dram {
+    let sizes = (sizes, timing, queue);
+    (mapping, preset, sizes, policies()).prop_map(
+        |(mapping, preset, (sizes, timing, queue), policies)| {
+            let (channels, ranks, groups, banks, rows) = sizes;
+            let (page, refresh, hash, [write_low, write_high]) = policies;
+            let machine = settings::Dram {
                 preset,
                 channels: 1 << channels,
                 ranks: Some(1 << ranks),
@@ -60,11 +64,41 @@ fn machines() -> impl Strategy<Value = settings::Dram> {
                 timing,
                 mapping: mapping.to_owned(),
                 queue,
+                page,
                 refresh,
+                hash,
+                write_low,
+                write_high,
                 ..settings::Dram::default()
+            };
+            // Not every standard has per-bank refresh, and not all timing leaves time for it.
+            match machine.validate() {
+                Ok(()) => machine,
+                Err(_) => settings::Dram { refresh: Refresh::AllBank, ..machine },
             }
         },
     )
+}
+
+/// Row policy, refresh, hash, watermarks.
+fn policies() -> impl Strategy<Value = (RowPolicy, Refresh, Hash, [u32; 2])> {
+    let page = prop_oneof![
+        2 => Just(RowPolicy::Open),
+        2 => Just(RowPolicy::Closed),
+        1 => (0..100_000u64).prop_map(|time| RowPolicy::Timeout(Span::Picoseconds(time))),
+        1 => (0..10_000_000u64).prop_map(|time| RowPolicy::Timeout(Span::Picoseconds(time))),
+    ];
+    let refresh = prop_oneof![
+        2 => Just(Refresh::None),
+        4 => Just(Refresh::AllBank),
+        4 => Just(Refresh::PerBank),
+    ];
+    let hash = prop::sample::select(vec![Hash::None, Hash::Permutation, Hash::Xor]);
+    let watermarks = prop_oneof![
+        Just([20, 80]),
+        (0..100u32).prop_flat_map(|low| (low + 1..101).prop_map(move |high| [low, high])),
+    ];
+    (page, refresh, hash, watermarks)
 }
 
 /// Runs both memories on the same traffic and compares what they do. Returns how many commands that was.
@@ -123,7 +157,10 @@ proptest! {
     /// Idle seconds, over which a channel moves its epoch on.
     #[test]
     fn long_pauses_change_nothing(settings in machines(), traffic in traffic(1_000_000_000_000)) {
-        let timing = Timing { refi: Some(1_000_000), ..settings.timing };
+        // Refreshes so rare that there are not too many to compare.
+        let turns = u64::from(settings.organisation().unwrap().turns);
+        let refi_pb = Some((1_000_000 / turns) as u32);
+        let timing = Timing { refi: Some(1_000_000), refi_pb, ..settings.timing };
         let settings = settings::Dram { timing, ..settings };
         compare(&mut Dram::new(&settings).unwrap(), &settings, &traffic);
     }
