@@ -97,6 +97,7 @@ fn run(folder: &Path) -> Result<(f64, Measured), AnyError> {
         seed: plan.seed,
         region: Region::default(),
         sample: None,
+        ideal: false,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

@@ -7,6 +7,7 @@ pub mod error;
 pub mod explain;
 pub mod fan_out;
 pub mod heat;
+pub mod ideals;
 pub mod intake;
 pub mod machine;
 pub mod measured;

@@ -17,6 +17,7 @@ use tracegen::source::Source;
 use crate::error::Error;
 use crate::fan_out::{Machine, fan_out};
 use crate::heat::HeatSample;
+use crate::ideals::WithIdeals;
 use crate::intake::Intake;
 use crate::measured::{Measured, RunResult, TraceSummary};
 use crate::pipeline::{self, Drive, FunctionHalf, TimeHalf};
@@ -55,6 +56,8 @@ pub struct RunOptions<'a> {
     pub region: Region,
     /// How a sample is timed, where that is to be enough.
     pub sample: Option<SampleOptions>,
+    /// Whether the run is also timed with each component perfect. A sample is not.
+    pub ideal: bool,
     /// Set when the user wants it to stop.
     pub interrupted: &'a AtomicBool,
     /// Told how far it is; see [`Drive::progress`].
@@ -79,16 +82,30 @@ pub fn simulate(
     if let Some(sample) = &options.sample {
         return sampled(config, spec, options.seed, sample, &drive);
     }
+    if options.ideal {
+        let time = WithIdeals::new(config).map_err(|error| Error::Simulation(error.to_string()))?;
+        return timed(config, spec, options.seed, time, &drive);
+    }
+    let time = Timing::new(config).map_err(|error| Error::Simulation(error.to_string()))?;
+    timed(config, spec, options.seed, time, &drive)
+}
+
+/// Simulates a machine whose time is told by `time`.
+fn timed(
+    config: &Config,
+    spec: &TraceSpec,
+    seed: u64,
+    mut time: impl Timed,
+    options: &Drive<'_>,
+) -> Result<RunResult, Error> {
     let machines = [vec![config]];
-    let mut machine = build(&machines[0], options.seed)?;
-    prefault(&machines, &mut [&mut machine.function], options.seed, spec, &drive)?;
-    let source = open(future_shifts(&machines).first().copied(), options.seed, spec, &drive)?;
-    let Some(time) = machine.times.first_mut() else {
-        return Err(Error::Simulation("a machine without a time half".to_owned()));
-    };
-    let passed = pipeline::drive(source, &mut machine.function, time, &drive)?;
+    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    let mut function = Simulator::new(config, seed).map_err(|error| refused(&error))?;
+    prefault(&machines, &mut [&mut function], seed, spec, options)?;
+    let source = open(future_shifts(&machines).first().copied(), seed, spec, options)?;
+    let passed = pipeline::drive(source, &mut function, &mut time, options)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
-    let measured = measure(&machine.function, time, &summary);
+    let measured = measure(&function, &time, &summary);
     Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
 }
 

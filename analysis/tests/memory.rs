@@ -47,6 +47,7 @@ fn measure(preset: &str, sets: &[(&str, &str)], mebibytes: u64, reads: u64) -> (
         seed: 1,
         region: Region::default(),
         sample: None,
+        ideal: false,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

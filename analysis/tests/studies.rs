@@ -126,6 +126,7 @@ fn check(case: &Case) {
         seed: plan.seed,
         region: plan.region,
         sample: None,
+        ideal: false,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

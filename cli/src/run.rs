@@ -25,6 +25,7 @@ use crate::{interrupt, summary};
     faultline run --config skylake --workload gups --set workload.table=256MiB\n  \
     faultline run --config skylake --trace app.flt --warmup 10000000 --limit 50000000\n  \
     faultline run --config skylake --trace app.flt --sample --sample-period 100000\n  \
+    faultline run --config skylake --workload kv --set os.prefault=accessed --ideal\n  \
     faultline run --config mine.toml --trace ls.lackey --set mmu.page_size=2MiB -o results/ls")]
 pub struct Args {
     #[command(flatten)]
@@ -46,6 +47,10 @@ pub struct Args {
     region: RegionArgs,
     #[command(flatten)]
     sample: SampleArgs,
+    /// Also says what the run would take were each component perfect, which is what the component costs:
+    /// costs overlap, so that they do not add up.
+    #[arg(long, conflicts_with = "sample")]
+    ideal: bool,
     /// How the result is printed.
     #[arg(long = "format", value_enum, default_value_t)]
     print_as: Format,
@@ -133,6 +138,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         region: args.region.region(),
         sample: args.sample.options(),
+        ideal: args.ideal,
         interrupted: interrupt::flag()?,
         progress: &|done, accesses| progress.tell(done, accesses),
     };

@@ -35,11 +35,13 @@ pub fn text(machine: &str, measured: &Measured) -> String {
     }
     if !structures.is_empty() {
         text.push_str(&structure_table(&structures));
+        text.push_str(&prefetcher_table(&structures));
     }
     for group in &groups {
         match group.name {
             "run" => {}
             "cycles" => text.push_str(&bars(group)),
+            "ideal" => text.push_str(&ideals(group, measured.real("run.cycles"))),
             _ if group.is_structure() => {}
             _ => text.push_str(&group.list()),
         }
@@ -105,6 +107,42 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+}
+
+/// What the run, which took `cycles`, would take were each component perfect; those that cost nothing are
+/// left out.
+fn ideals(group: &Group<'_>, cycles: f64) -> String {
+    let mut table = blank();
+    for (name, entry) in &group.entries {
+        let cost = cycles - entry.value.as_f64();
+        if cost != 0.0 {
+            let name = name.trim_end_matches(".cycles");
+            let share = format!("{:.1} %", 100.0 * cost / cycles);
+            table.add_row(vec![format!("  {name}"), number(entry.value), share]);
+        }
+    }
+    right(&mut table, 1..3);
+    format!("\ncycles without a component, and what it costs\n{}\n", table.trim_fmt())
+}
+
+/// What the prefetchers of caches did; nothing where there is none.
+fn prefetcher_table(structures: &[&Group<'_>]) -> String {
+    const COLUMNS: [&str; 6] = ["issued", "useful", "useless", "late", "accuracy", "coverage"];
+    let mut table = blank();
+    table.add_row(std::iter::once("").chain(COLUMNS));
+    for group in structures.iter().filter(|group| group.get("prefetch.issued").is_some()) {
+        let cells = COLUMNS.map(|name| match group.get(&format!("prefetch.{name}")) {
+            Some(Number::Real(share)) => format!("{:.2} %", 100.0 * share),
+            Some(count) => number(count),
+            None => String::new(),
+        });
+        table.add_row(std::iter::once(format!("  {}", group.name)).chain(cells));
+    }
+    if table.row_count() < 2 {
+        return String::new();
+    }
+    right(&mut table, 1..COLUMNS.len() + 1);
+    format!("\nprefetchers\n{}\n", table.trim_fmt())
 }
 
 fn structure_table(structures: &[&Group<'_>]) -> String {

@@ -59,6 +59,7 @@ fn whole(config: Config, batches: &[Batch]) -> Round {
             seed: 1,
             region: Region::default(),
             sample: None,
+            ideal: false,
             interrupted: &AtomicBool::new(false),
             progress: &|_, _| (),
         };

@@ -172,3 +172,39 @@ fn a_limit_makes_pages_go_and_come() {
         assert!(get("cycles.swap") > 0, "{device}");
     }
 }
+
+#[test]
+fn ideals_say_what_each_component_costs() {
+    let sandbox = Sandbox::new();
+    let plain = sandbox.simulate(&format!("--config skylake --workload {}", SMALL[0]));
+    let ideal = sandbox.simulate(&format!("--config skylake --ideal --workload {}", SMALL[0]));
+    let cycles = stat(&plain, "run.cycles");
+    let mut rest = ideal["stats"].as_object().unwrap().clone();
+    let parts = "branch tlb walk l1i l1d l2 l3 dram fault_minor fault_major swap kernel";
+    for part in parts.split(' ') {
+        let name = format!("ideal.{part}.cycles");
+        let perfect = rest.remove(&name).and_then(|value| value.as_f64()).unwrap();
+        assert!(perfect <= cycles, "{name} {perfect} of {cycles}");
+        let charged = stat(&plain, &format!("cycles.{part}"));
+        assert!(charged == 0.0 || perfect < cycles, "{part} costs nothing");
+    }
+    assert_eq!(&rest, plain["stats"].as_object().unwrap(), "the run itself is the same");
+}
+
+#[test]
+fn a_prefetcher_hides_the_misses_of_a_stream() {
+    let sandbox = Sandbox::new();
+    let run =
+        |more: &str| sandbox.simulate(&format!("--config skylake --workload {} {more}", SMALL[1]));
+    let plain = run("");
+    let prefetching = run("--set cache.l2.prefetcher=stream");
+    assert!(stat(&prefetching, "run.cycles") < stat(&plain, "run.cycles"));
+    let count = |name: &str| count(&prefetching, name);
+    assert!(count("l2.prefetch.useful") > count("l2.misses"));
+    assert_eq!(
+        count("l2.prefetch.issued"),
+        count("l3.prefetch.hits") + count("l3.prefetch.misses")
+    );
+    assert_eq!(count("l1d.accesses"), plain["stats"]["l1d.accesses"].as_u64().unwrap());
+    assert!(plain["stats"].get("l2.prefetch.issued").is_none());
+}

@@ -13,6 +13,7 @@ use crate::statistics::Histogram;
 use super::controller::Controller;
 use super::entry::{Entry, NOBODY, State, UNKNOWN};
 use super::events::Events;
+use super::ideal::Component;
 use super::latencies::{Latencies, too_long};
 use super::pool::Pool;
 use super::ports::Memory;
@@ -62,9 +63,14 @@ pub(super) enum Next {
 }
 
 impl<M: Memory> Units<M> {
-    /// All free, over `memory`, for a window of so many entries.
-    pub(super) fn new(config: &Config, memory: M, entries: usize) -> Result<Self, InvalidSetting> {
-        let latencies = Latencies::new(config)?;
+    /// All free, over `memory`, for a window of so many entries, where one component may be perfect.
+    pub(super) fn new(
+        config: &Config,
+        memory: M,
+        entries: usize,
+        perfect: Option<Component>,
+    ) -> Result<Self, InvalidSetting> {
+        let latencies = Latencies::new(config, perfect)?;
         let clock = latencies.clock;
         let latency = config.dram.controller_latency.picoseconds(config.core.frequency);
         if clock.span(config.dram.controller_latency).is_none() {

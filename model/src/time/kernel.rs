@@ -23,6 +23,8 @@ const WRITES: usize = 128;
 #[derive(Debug)]
 pub(super) struct Kernel<B: Backing> {
     pub(super) backing: B,
+    /// Whether anybody waits for it.
+    pub(super) waits: bool,
     clock: Clock,
     costs: Costs,
     /// When the writes under way are done, in picoseconds, the oldest first.
@@ -33,7 +35,14 @@ pub(super) struct Kernel<B: Backing> {
 
 impl<B: Backing> Kernel<B> {
     pub(super) fn new(backing: B, clock: Clock, costs: Costs) -> Self {
-        Self { backing, clock, costs, writes: VecDeque::new(), fault_ns: Histogram::default() }
+        Self {
+            backing,
+            waits: true,
+            clock,
+            costs,
+            writes: VecDeque::new(),
+            fault_ns: Histogram::default(),
+        }
     }
 
     /// Handles a fault that traps at slot `from`; returns when the program goes on.
@@ -88,6 +97,7 @@ impl<B: Backing> Kernel<B> {
     fn wait(&mut self, now: u64, work: &Work) -> u64 {
         let arrival = self.clock.picoseconds(now);
         match *work {
+            _ if !self.waits => 0,
             Work::SwapRead { slot, pages } => {
                 let done = self.backing.submit(arrival, Operation::Read, slot, pages);
                 self.clock.slots(done).saturating_sub(now)

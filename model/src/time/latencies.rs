@@ -8,6 +8,7 @@ use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
 use crate::units::Span;
 
 use super::clock::Clock;
+use super::ideal::Component;
 use super::route::Routes;
 use super::stack::{self, Ends};
 
@@ -62,6 +63,8 @@ pub(super) struct Latencies {
     pub(super) routes: Routes,
     /// The components of the first and last cache: data, then instruction.
     pub(super) ends: [Ends; 2],
+    /// Whether walks take place.
+    pub(super) walks: bool,
     /// Whether page-table reads go through a cache.
     pub(super) walks_are_cached: bool,
     /// What the paging-structure caches add to a walk.
@@ -79,16 +82,16 @@ pub(super) struct Latencies {
 }
 
 impl Latencies {
-    /// Resolves `config`.
+    /// Resolves `config`, where one component may be perfect.
     ///
     /// # Errors
     /// A latency is out of all proportion, or a name means nothing.
-    pub(super) fn new(config: &Config) -> Result<Self, InvalidSetting> {
+    pub(super) fn new(config: &Config, perfect: Option<Component>) -> Result<Self, InvalidSetting> {
         let clock = Clock::new(config.core.frequency, config.core.width);
         let span = |what: &str, span: Span| clock.span(span).ok_or_else(|| too_long(what));
         let walkers = u64::from(config.mmu.walker.count);
-        let data = path(&config.cache, Stream::Data, walkers, &clock)?;
-        let fetch = path(&config.cache, Stream::Instruction, walkers, &clock)?;
+        let data = path(&config.cache, Stream::Data, walkers, &clock, perfect)?;
+        let fetch = path(&config.cache, Stream::Instruction, walkers, &clock, perfect)?;
         let walk_entry = match config.mmu.walker.entry_level.as_deref() {
             None => 0,
             Some("memory") => data.caches.len(),
@@ -108,20 +111,27 @@ impl Latencies {
             let latency = cache.latency.unwrap_or(Span::Cycles(0));
             pwc = pwc.max(span(&format!("mmu.pwc.{}.latency", cache.level), latency)?);
         }
-        let translation = [
+        let mut translation = [
             translation(&config.mmu, Stream::Data, &clock)?,
             translation(&config.mmu, Stream::Instruction, &clock)?,
         ];
+        if perfect == Some(Component::Tlb) {
+            translation.iter_mut().for_each(|answers| answers.fill(0));
+        }
         let first = |path: &Path, stream| -> Result<u64, InvalidSetting> {
             let cache = path.latency.first().copied().unwrap_or(clock.width());
-            let tlb =
-                if config.mmu.enabled { level_latency(&config.mmu, stream, 1, &clock)? } else { 0 };
+            let tlb = if config.mmu.enabled && perfect != Some(Component::Tlb) {
+                level_latency(&config.mmu, stream, 1, &clock)?
+            } else {
+                0
+            };
             Ok(cache + tlb)
         };
         let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
         Ok(Self {
-            routes: Routes::new(&data, &fetch, walk_entry, config.cache.len()),
+            routes: Routes::new(&data, &fetch, walk_entry, config.cache.len(), perfect),
             ends: [stack::ends(&data.caches), stack::ends(&fetch.caches)],
+            walks: perfect != Some(Component::Walk),
             walks_are_cached: walk_entry < data.caches.len(),
             pwc,
             translation,
@@ -150,6 +160,7 @@ fn path(
     stream: Stream,
     walkers: u64,
     clock: &Clock,
+    perfect: Option<Component>,
 ) -> Result<Path, InvalidSetting> {
     let mut order: Vec<usize> =
         (0..caches.len()).filter(|index| caches[*index].serves.contains(&stream)).collect();
@@ -162,7 +173,7 @@ fn path(
         .sum::<u64>()
         + walkers;
     let mut path = Path::default();
-    let mut previous = 0;
+    let (mut previous, mut spared) = (0, 0);
     let mut prefetched = false;
     for index in order {
         let cache = &caches[index];
@@ -173,14 +184,20 @@ fn path(
                 .ok_or_else(|| too_long(format!("cache.{}.latency", cache.name)))?,
             None => previous + clock.width(),
         };
+        let is_perfect =
+            matches!(perfect, Some(Component::Cache(perfect)) if usize::from(perfect) == index);
+        if is_perfect {
+            spared = latency.saturating_sub(previous);
+        }
         previous = latency;
         let index = u8::try_from(index).ok().filter(|index| *index != MEMORY);
         path.caches.push(index.ok_or_else(|| {
             InvalidSetting::new("cache", "has more caches than can be told apart (254)")
         })?);
-        path.latency.push(latency);
+        path.latency.push(latency.saturating_sub(spared));
         let few = u64::from(cache.mshrs) < above;
-        path.scarce.push(cache.level == first_level || few || prefetched);
+        let scarce = cache.level == first_level || few || prefetched;
+        path.scarce.push(scarce && !is_perfect);
     }
     Ok(path)
 }

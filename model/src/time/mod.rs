@@ -19,6 +19,7 @@ mod dispatch;
 pub mod dram;
 mod entry;
 mod events;
+pub mod ideal;
 mod kernel;
 mod latencies;
 #[cfg(test)]
@@ -47,6 +48,7 @@ use crate::outcome::Outcomes;
 use crate::statistics::{Histogram, Statistics, Tally};
 
 use self::dram::Dram;
+use self::ideal::Component;
 use self::settings::{Device, Swap};
 use self::simulation::Simulation;
 use self::stack::{Lap, Stack};
@@ -77,9 +79,21 @@ impl Timing {
     /// # Errors
     /// A timing setting that makes no sense, or one that is not modelled.
     pub fn new(config: &Config) -> Result<Self, InvalidSetting> {
+        Self::with(config, None)
+    }
+
+    /// The same where `component` is perfect.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn ideal(config: &Config, component: Component) -> Result<Self, InvalidSetting> {
+        Self::with(config, Some(component))
+    }
+
+    fn with(config: &Config, perfect: Option<Component>) -> Result<Self, InvalidSetting> {
         let dram = Dram::new(&config.dram)?;
         let swap = SwapDevice::new(config)?;
-        let simulation = Simulation::new(config, dram, swap)?;
+        let simulation = Simulation::with(config, dram, swap, perfect)?;
         let (tally, kept) = (Tally::default(), Default::default());
         Ok(Self { simulation, tally, since: None, kept, part: None, every_fault: false })
     }

@@ -5,6 +5,7 @@
 //! from when the request begins, further down from when it has looked there in vain. Latencies are
 //! load-to-use from the first level, so a level's own time is not added to the next one's.
 
+use super::ideal::Component;
 use super::latencies::Path;
 
 /// A level that a request passes and whose miss registers can run out.
@@ -55,8 +56,14 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Those of the paths of data and of fetches, of `caches` caches, where page-table reads enter the former
-    /// at `walk_entry`.
-    pub(super) fn new(data: &Path, fetch: &Path, walk_entry: usize, caches: usize) -> Self {
+    /// at `walk_entry`. A perfect memory has answered when it is asked.
+    pub(super) fn new(
+        data: &Path,
+        fetch: &Path,
+        walk_entry: usize,
+        caches: usize,
+        perfect: Option<Component>,
+    ) -> Self {
         let (mut stops, mut routes) = (Vec::new(), Vec::new());
         let mut enter = |path: &Path, first| entrance(path, first, &mut stops, &mut routes);
         // Below a cache that is on both paths they are the same.
@@ -70,6 +77,9 @@ impl Routes {
         });
         let prefetch = prefetch.collect();
         let (data, fetch, walk) = (enter(data, 0), enter(fetch, 0), enter(data, walk_entry));
+        if perfect == Some(Component::Dram) {
+            routes.iter_mut().for_each(|route| route.to_memory = false);
+        }
         Self { stops, routes, data, fetch, walk, prefetch }
     }
 

@@ -4,6 +4,7 @@ use crate::config::{Config, InvalidSetting};
 use crate::outcome::{Outcome, OutcomeKind, Reference, Work};
 use crate::statistics::{Histogram, Ratio, Statistics};
 
+use super::ideal::Component;
 use super::kernel::Kernel;
 use super::ports::{Backing, Memory};
 use super::stack::{Lap, Stack};
@@ -16,18 +17,32 @@ pub(super) struct Simulation<M: Memory, B: Backing> {
     pub(super) kernel: Kernel<B>,
     /// Kernel work that waits for the marks before it to be taken: it belongs to what lies behind them.
     put_off: Option<(OutcomeKind, Vec<Work>)>,
+    /// What costs nothing.
+    perfect: Option<Component>,
     config: Config,
 }
 
 impl<M: Memory, B: Backing> Simulation<M, B> {
+    #[cfg(test)]
     pub(super) fn new(config: &Config, memory: M, backing: B) -> Result<Self, InvalidSetting> {
+        Self::with(config, memory, backing, None)
+    }
+
+    /// An idle machine at time 0, where one component may be perfect.
+    pub(super) fn with(
+        config: &Config,
+        memory: M,
+        backing: B,
+        perfect: Option<Component>,
+    ) -> Result<Self, InvalidSetting> {
         if config.core.count != 1 {
             return Err(InvalidSetting::new("core.count", "above 1 is not modelled yet"));
         }
-        let window = Window::new(config, memory)?;
-        let kernel =
+        let window = Window::new(config, memory, perfect)?;
+        let mut kernel =
             Kernel::new(backing, window.units.latencies.clock, window.units.latencies.costs);
-        Ok(Self { window, kernel, put_off: None, config: config.clone() })
+        kernel.waits = perfect != Some(Component::Swap);
+        Ok(Self { window, kernel, put_off: None, perfect, config: config.clone() })
     }
 
     /// Takes in outcomes until a mark has retired, which is returned, or there are no more. To be called
@@ -53,6 +68,10 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
             self.work(kind, &work);
         }
         for (outcome, references, work) in outcomes {
+            if self.perfect.is_some_and(|perfect| perfect.is_all_of(outcome.kind, work)) {
+                self.window.pass_over(outcome);
+                continue;
+            }
             self.window.take(outcome, references);
             let works = !work.is_empty() || matches!(outcome.kind, OutcomeKind::Fault(_));
             if let Some(lap) = self.window.laps.pop_front() {

@@ -30,6 +30,7 @@ use crate::outcome::{MEMORY, Outcome, OutcomeKind, Reference, ReferenceKind, WAL
 use super::access::{Next, Units};
 use super::dispatch::Queue;
 use super::entry::{ENTRIES, Entry, NOBODY, State, UNKNOWN};
+use super::ideal::Component;
 use super::ports::Memory;
 use super::stack::{self, Lap, Stack};
 
@@ -86,11 +87,15 @@ pub(super) struct Window<M: Memory> {
 
 impl<M: Memory> Window<M> {
     /// An empty window over `memory`.
-    pub(super) fn new(config: &Config, memory: M) -> Result<Self, InvalidSetting> {
+    pub(super) fn new(
+        config: &Config,
+        memory: M,
+        perfect: Option<Component>,
+    ) -> Result<Self, InvalidSetting> {
         // Twice the instructions in flight, since an instruction can have several outcomes.
         let places =
             (config.core.rob.clamp(32, ENTRIES as u32 / 2) * 2).next_power_of_two() as usize;
-        let units = Units::new(config, memory, places)?;
+        let units = Units::new(config, memory, places, perfect)?;
         Ok(Self {
             ring: vec![Entry::default(); places],
             next: 0,
@@ -163,6 +168,19 @@ impl<M: Memory> Window<M> {
                 self.wait_for(Awaited::Retired(slot));
             }
         }
+        self.retire();
+    }
+
+    /// Takes in an outcome that costs nothing but its instructions.
+    pub(super) fn pass_over(&mut self, outcome: &Outcome) {
+        let slot = self.make_room();
+        let alone = Outcome { chain: 0, ancestor: 0, references: 0, ..*outcome };
+        self.keep(slot, &alone, &[]);
+        self.dispatch(slot);
+        self.next += 1;
+        self.hits[0] += u64::from(outcome.hits);
+        self.hits[1] += u64::from(outcome.fetch_hits);
+        self.pass(slot);
         self.retire();
     }
 
@@ -263,6 +281,7 @@ impl<M: Memory> Window<M> {
         let waits = older.is_some() || outcome.chain > 0;
         // The walk that a younger outcome's hit may have to wait for is not its own.
         let walks = kept.walk_reads > 0 || (outcome.tlb == WALKED && outcome.translation_fill == 0);
+        let walks = walks && self.units.latencies.walks;
         let late = self.late;
         if !matches!(outcome.kind, OutcomeKind::Mark(_)) {
             self.late = self.units.latencies.ends[0].first;
@@ -309,6 +328,7 @@ impl<M: Memory> Window<M> {
         let mut kept = Kept::default();
         for reference in references {
             match reference.kind {
+                ReferenceKind::Walk if !self.units.latencies.walks => {}
                 ReferenceKind::Walk => {
                     self.units.references.keep(*reference);
                     kept.walk_reads += 1;
