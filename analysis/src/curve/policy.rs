@@ -3,8 +3,9 @@
 //! smaller. The policies are the model's own, told what the model's kernel tells them without a TLB; at a
 //! rate of 1 the memories are not scaled and nothing is estimated.
 //!
-//! As long as a memory has not been full, it does not depend on its size. So there is one without end, and
-//! each size is a copy of it from the moment on at which it is full: sizes that are never full cost nothing.
+//! As long as a memory has not been full, most policies do not depend on its size. So there is one without
+//! end, and each size is a copy of it from the moment on at which it is full: sizes that are never full cost
+//! nothing.
 
 use std::collections::HashMap;
 
@@ -81,12 +82,12 @@ struct Use {
 }
 
 impl Memory {
-    fn new(setting: &ReclaimPolicy) -> Self {
+    fn new(setting: &ReclaimPolicy, capacity: usize) -> Self {
         Self {
-            policy: Policy::new(setting, usize::MAX),
+            policy: Policy::new(setting, capacity),
             frames: Vec::new(),
             pages: Vec::new(),
-            capacity: usize::MAX,
+            capacity,
             misses: [0; GROUPS],
         }
     }
@@ -125,7 +126,8 @@ impl Memory {
     }
 }
 
-/// The memories of one policy, by ascending capacity.
+/// The memories of one policy, by ascending capacity: those that are full, and one without end for the others.
+/// A policy that fills memory by its size has one for each size from the start.
 #[derive(Debug)]
 struct Ladder {
     full: Vec<Memory>,
@@ -133,13 +135,21 @@ struct Ladder {
 }
 
 impl Ladder {
+    fn new(setting: &ReclaimPolicy, capacities: &[usize]) -> Self {
+        let sizes = if setting.fills_by_size() { capacities } else { &[] };
+        let full = sizes.iter().map(|capacity| Memory::new(setting, *capacity)).collect();
+        Self { full, endless: Memory::new(setting, usize::MAX) }
+    }
+
     #[inline]
     fn take(&mut self, used: Use, capacities: &[usize]) {
         for memory in &mut self.full {
             memory.take(used);
         }
+        if self.full.len() == capacities.len() {
+            return;
+        }
         self.endless.take(used);
-        // Before memory is full, its size makes no difference to a policy.
         while capacities.get(self.full.len()) == Some(&self.endless.pages.len()) {
             let mut memory = self.endless.clone();
             memory.capacity = memory.pages.len();
@@ -185,7 +195,8 @@ impl MiniSimulation {
         seed: u64,
     ) -> Self {
         let limit = limit(sample);
-        let ladder = |policy| Ladder { full: Vec::new(), endless: Memory::new(policy) };
+        let capacities: Vec<usize> =
+            sizes.iter().map(|size| scaled(*size, rate(limit)).max(1)).collect();
         Self {
             shift,
             stream,
@@ -194,8 +205,8 @@ impl MiniSimulation {
             limit,
             slots: HashMap::new(),
             latest: None,
-            capacities: sizes.iter().map(|size| scaled(*size, rate(limit)).max(1)).collect(),
-            ladders: policies.iter().map(ladder).collect(),
+            ladders: policies.iter().map(|policy| Ladder::new(policy, &capacities)).collect(),
+            capacities,
             references: 0,
         }
     }
@@ -337,6 +348,44 @@ mod tests {
         let mut exact = Exact::new(None, None);
         exact.take(0, &pages).unwrap();
         assert_eq!(faults("lru", &sizes, &pages), exact.distances().misses(&sizes));
+    }
+
+    /// Nor does any other policy tell a copy from a memory that had its size from the start.
+    #[test]
+    fn every_size_is_as_if_it_were_alone() {
+        let pages: Vec<u64> =
+            (0..6000u64).map(|n| n * n * n % 1009 % (1 + n % 97) + n % 5).collect();
+        let sizes = [1, 2, 5, 20, 60, 90, 200];
+        for policy in [
+            "fifo",
+            "mru",
+            "clock",
+            "second-chance",
+            "lfu",
+            "nfu",
+            "aging",
+            "wsclock",
+            "2q",
+            "s3fifo",
+            "sieve",
+            "arc",
+            "car",
+            "lirs",
+            "clock-pro",
+            "random",
+            "{ policy = \"s3fifo\", fill_main = true }",
+        ] {
+            let setting = Choice::parse(policy).unwrap().setting;
+            let alone = sizes.map(|size| {
+                let mut memory = Memory::new(&setting, size as usize);
+                for number in &pages {
+                    let (page, touch) = (Page::new(0, *number), Touch::default());
+                    memory.take(Use { slot: *number as u32, group: 0, page, touch });
+                }
+                memory.misses[0]
+            });
+            assert_eq!(faults(policy, &sizes, &pages), alone, "{policy}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod cache;
 mod container;
 mod dram;
 mod fault;
+mod policy;
 mod reclaim;
 mod run;
 mod study;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
         cache::cases(),
         dram::cases(),
         fault::cases(),
+        policy::cases(),
         reclaim::cases(),
         run::cases(),
         study::cases(),

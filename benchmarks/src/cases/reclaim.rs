@@ -11,7 +11,27 @@ use crate::machine::{Function, bare};
 
 const TOUCHES: u64 = 1 << 15;
 
-const POLICIES: [&str; 6] = ["fifo", "lru", "clock", "second-chance", "random", "opt"];
+/// Every policy.
+pub(super) const POLICIES: [&str; 18] = [
+    "fifo",
+    "lru",
+    "mru",
+    "clock",
+    "second-chance",
+    "lfu",
+    "nfu",
+    "aging",
+    "wsclock",
+    "2q",
+    "s3fifo",
+    "sieve",
+    "arc",
+    "car",
+    "lirs",
+    "clock-pro",
+    "random",
+    "opt",
+];
 
 pub(super) fn cases() -> Vec<Case> {
     POLICIES.into_iter().map(case).collect()

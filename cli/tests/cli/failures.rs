@@ -60,7 +60,6 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
     for set in [
         "os.reclaim=\"mglru\"",
         "os.reclaim=\"linux-lru\"",
-        "os.reclaim={policy=\"2q\",kin=0.25,kout=0.5}",
         "os.thp=\"madvise\"",
         "os.thp=\"always\"",
         "cache.l1d.prefetcher=\"stride\"",
@@ -225,7 +224,7 @@ fn studies_are_refused_at_the_key() {
         ("[sweep]\n\"mmu.tlb.stlb.entries\" = [384, 1000]\n", "study.toml:6:"),
         ("[swep]\n", "study.toml:5:2"),
         ("set = { tabel = \"1MiB\" }\n", "table"),
-        ("[sweep]\n\"os.reclaim\" = [\"lru\", \"arc\"]\n", "not modelled yet"),
+        ("[sweep]\n\"os.reclaim\" = [\"lru\", \"mglru\"]\n", "not modelled yet"),
         ("[report]\nbaseline = { \"core.width\" = 4 }\n", "study.toml:6:"),
     ] {
         sandbox.write("study.toml", format!("{head}{body}"));

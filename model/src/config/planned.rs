@@ -17,7 +17,7 @@ const VALUES: [(&str, &[&str]); 8] = [
     ),
     ("cache.indexing", &["vivt"]),
     ("swap.device", &["sata-ssd", "optane", "zram"]),
-    ("os.reclaim", &["linux-lru", "mglru", "arc", "car", "2q", "lirs", "clock-pro", "s3fifo"]),
+    ("os.reclaim", &["linux-lru", "mglru"]),
     ("os.thp", &["madvise", "always"]),
 ];
 

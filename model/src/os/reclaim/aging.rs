@@ -6,9 +6,23 @@
 //! with a counter of 0; the use that brought it in sets its bit.
 
 use super::arrivals::Arrivals;
-use super::setting::AgingSetting;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
+
+/// Parameters of `aging`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AgingSetting {
+    /// Uses between two clock ticks.
+    pub tick: u64,
+    /// Bits of a counter, 1 to 16.
+    pub bits: u8,
+}
+
+impl Default for AgingSetting {
+    fn default() -> Self {
+        Self { tick: 1, bits: 8 }
+    }
+}
 
 const NONE: u32 = u32::MAX;
 

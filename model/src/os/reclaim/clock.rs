@@ -6,9 +6,23 @@
 //! number that the bits hold, the hand takes one away.
 
 use super::list::List;
-use super::setting::ClockSetting;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
+
+/// Parameters of `clock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockSetting {
+    /// Whether a new page's referenced bit is set.
+    pub insert_referenced: bool,
+    /// Bits of a page's use counter, 1 to 8.
+    pub bits: u8,
+}
+
+impl Default for ClockSetting {
+    fn default() -> Self {
+        Self { insert_referenced: true, bits: 1 }
+    }
+}
 
 /// Clock.
 #[derive(Debug, Clone)]

@@ -3,12 +3,19 @@
 //! A policy holds the pages that may be evicted, by frame. It never sees page tables or time: what it
 //! knows is what it is told through [`Reclaim`].
 
+mod adaptive;
 mod aging;
+mod arc;
 mod arrivals;
+mod car;
 mod clock;
+mod clock_pro;
 mod counts;
 mod fifo;
+mod ghosts;
+mod index;
 mod lfu;
+mod lirs;
 mod list;
 mod lru;
 mod mru;
@@ -16,28 +23,34 @@ mod nfu;
 mod opt;
 mod parameters;
 mod random;
+mod s3fifo;
 mod second_chance;
 mod setting;
 mod sieve;
+mod two_queues;
 mod wsclock;
 
 use tracegen::record::ProcessId;
 
-pub use aging::Aging;
-pub use clock::Clock;
+pub use aging::{Aging, AgingSetting};
+pub use arc::Arc;
+pub use car::Car;
+pub use clock::{Clock, ClockSetting};
+pub use clock_pro::ClockPro;
 pub use fifo::Fifo;
 pub use lfu::Lfu;
+pub use lirs::{Lirs, LirsSetting};
 pub use lru::Lru;
 pub use mru::Mru;
-pub use nfu::Nfu;
+pub use nfu::{Nfu, NfuSetting};
 pub use opt::Opt;
 pub use random::Random;
-pub use second_chance::SecondChance;
-pub use setting::{
-    AgingSetting, ClockSetting, NfuSetting, ReclaimPolicy, SecondChanceSetting, WsClockSetting,
-};
+pub use s3fifo::{S3Fifo, S3FifoSetting};
+pub use second_chance::{SecondChance, SecondChanceSetting};
+pub use setting::ReclaimPolicy;
 pub use sieve::Sieve;
-pub use wsclock::WsClock;
+pub use two_queues::{TwoQueues, TwoQueuesSetting};
+pub use wsclock::{WsClock, WsClockSetting};
 
 /// What tells a page from all others, in memory or not. 12 bytes: policies remember pages that are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -127,7 +140,13 @@ pub enum Policy {
     Nfu(Nfu),
     Aging(Aging),
     WsClock(WsClock),
+    TwoQueues(TwoQueues),
+    S3Fifo(S3Fifo),
     Sieve(Sieve),
+    Arc(Arc),
+    Car(Car),
+    Lirs(Lirs),
+    ClockPro(ClockPro),
     Random(Random),
     Opt(Opt),
 }
@@ -145,7 +164,15 @@ impl Policy {
             ReclaimPolicy::Nfu(setting) => Self::Nfu(Nfu::new(*setting)),
             ReclaimPolicy::Aging(setting) => Self::Aging(Aging::new(*setting)),
             ReclaimPolicy::WsClock(setting) => Self::WsClock(WsClock::new(*setting, capacity)),
+            ReclaimPolicy::TwoQueues(setting) => {
+                Self::TwoQueues(TwoQueues::new(*setting, capacity))
+            }
+            ReclaimPolicy::S3Fifo(setting) => Self::S3Fifo(S3Fifo::new(*setting, capacity)),
             ReclaimPolicy::Sieve => Self::Sieve(Sieve::default()),
+            ReclaimPolicy::Arc => Self::Arc(Arc::new(capacity)),
+            ReclaimPolicy::Car => Self::Car(Car::new(capacity)),
+            ReclaimPolicy::Lirs(setting) => Self::Lirs(Lirs::new(*setting, capacity)),
+            ReclaimPolicy::ClockPro => Self::ClockPro(ClockPro::new(capacity)),
             ReclaimPolicy::Random => Self::Random(Random::default()),
             ReclaimPolicy::Opt => Self::Opt(Opt::default()),
         }
@@ -164,7 +191,13 @@ macro_rules! each {
             Policy::Nfu($policy) => $call,
             Policy::Aging($policy) => $call,
             Policy::WsClock($policy) => $call,
+            Policy::TwoQueues($policy) => $call,
+            Policy::S3Fifo($policy) => $call,
             Policy::Sieve($policy) => $call,
+            Policy::Arc($policy) => $call,
+            Policy::Car($policy) => $call,
+            Policy::Lirs($policy) => $call,
+            Policy::ClockPro($policy) => $call,
             Policy::Random($policy) => $call,
             Policy::Opt($policy) => $call,
         }

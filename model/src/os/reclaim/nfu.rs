@@ -6,9 +6,21 @@
 //! each use it is least frequently used.
 
 use super::counts::Counts;
-use super::setting::NfuSetting;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
+
+/// Parameters of `nfu`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NfuSetting {
+    /// Uses between two clock ticks.
+    pub tick: u64,
+}
+
+impl Default for NfuSetting {
+    fn default() -> Self {
+        Self { tick: 1 }
+    }
+}
 
 /// Not frequently used.
 #[derive(Debug, Clone)]

@@ -18,6 +18,7 @@ pub(super) enum Value<'a> {
     Count(&'a mut u64),
     /// May be left out.
     Optional(&'a mut Option<u64>),
+    Share(&'a mut f64, RangeInclusive<f64>),
 }
 
 impl Value<'_> {
@@ -34,6 +35,12 @@ impl Value<'_> {
             }
             Self::Count(number) => **number = count().ok_or("a number from 1")?,
             Self::Optional(number) => **number = Some(count().ok_or("a number from 1")?),
+            Self::Share(share, range) => {
+                let number = given.as_float().or_else(|| given.as_integer().map(|n| n as f64));
+                **share = number
+                    .filter(|number| range.contains(number))
+                    .ok_or_else(|| format!("a number from {} to {}", range.start(), range.end()))?;
+            }
         }
         Ok(())
     }
@@ -45,6 +52,7 @@ impl Value<'_> {
             Self::Small(small, _) => Some(json!(small)),
             Self::Count(number) => Some(json!(number)),
             Self::Optional(number) => number.map(|number| json!(number)),
+            Self::Share(share, _) => Some(json!(share)),
         }
     }
 }
@@ -58,6 +66,9 @@ impl Parameter<'_> {
                 json!({ "type": "integer", "minimum": range.start(), "maximum": range.end() })
             }
             Value::Count(_) | Value::Optional(_) => json!({ "type": "integer", "minimum": 1 }),
+            Value::Share(_, range) => {
+                json!({ "type": "number", "minimum": range.start(), "maximum": range.end() })
+            }
         };
         schema["description"] = json!(self.doc);
         if let Some(default) = self.value.get() {
@@ -65,4 +76,9 @@ impl Parameter<'_> {
         }
         schema
     }
+}
+
+/// A share of `pages`, rounded down.
+pub(super) fn share(of: f64, pages: usize) -> usize {
+    (pages as f64 * of) as usize
 }

@@ -2,9 +2,21 @@
 //! cleared and the page goes to the end (Tanenbaum, Modern Operating Systems, section 3.4.4).
 
 use super::list::List;
-use super::setting::SecondChanceSetting;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
+
+/// Parameters of `second-chance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecondChanceSetting {
+    /// Whether a new page's referenced bit is set.
+    pub insert_referenced: bool,
+}
+
+impl Default for SecondChanceSetting {
+    fn default() -> Self {
+        Self { insert_referenced: true }
+    }
+}
 
 /// Second chance.
 #[derive(Debug, Clone)]

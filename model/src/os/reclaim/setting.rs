@@ -10,6 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::parameters::{Parameter, Value};
+use super::{
+    AgingSetting, ClockSetting, LirsSetting, NfuSetting, S3FifoSetting, SecondChanceSetting,
+    TwoQueuesSetting, WsClockSetting,
+};
 
 /// A reclaim policy with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -33,78 +37,27 @@ pub enum ReclaimPolicy {
     Aging(AgingSetting),
     /// A clock that spares the working set.
     WsClock(WsClockSetting),
+    /// A queue for what is new, and a list by recency for what came back.
+    TwoQueues(TwoQueuesSetting),
+    /// Two queues with counts.
+    S3Fifo(S3FifoSetting),
     /// A queue with a hand that moves from old to new.
     Sieve,
+    /// Two lists by recency, for pages used once and more often, whose sizes adapt.
+    Arc,
+    /// The same with two clocks.
+    Car,
+    /// Pages by the distance of their last two uses.
+    Lirs(LirsSetting),
+    /// The same with referenced bits, and shares that adapt.
+    ClockPro,
     /// Any page.
     Random,
     /// The page that is used again last.
     Opt,
 }
 
-/// Parameters of `clock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockSetting {
-    /// Whether a new page's referenced bit is set.
-    pub insert_referenced: bool,
-    /// Bits of a page's use counter, 1 to 8.
-    pub bits: u8,
-}
-
-impl Default for ClockSetting {
-    fn default() -> Self {
-        Self { insert_referenced: true, bits: 1 }
-    }
-}
-
-/// Parameters of `second-chance`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SecondChanceSetting {
-    /// Whether a new page's referenced bit is set.
-    pub insert_referenced: bool,
-}
-
-impl Default for SecondChanceSetting {
-    fn default() -> Self {
-        Self { insert_referenced: true }
-    }
-}
-
-/// Parameters of `nfu`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NfuSetting {
-    /// Uses between two clock ticks.
-    pub tick: u64,
-}
-
-impl Default for NfuSetting {
-    fn default() -> Self {
-        Self { tick: 1 }
-    }
-}
-
-/// Parameters of `aging`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AgingSetting {
-    /// Uses between two clock ticks.
-    pub tick: u64,
-    /// Bits of a counter, 1 to 16.
-    pub bits: u8,
-}
-
-impl Default for AgingSetting {
-    fn default() -> Self {
-        Self { tick: 1, bits: 8 }
-    }
-}
-
-/// Parameters of `wsclock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WsClockSetting {
-    /// The working set's window in uses; `None` for as many as memory holds pages.
-    pub tau: Option<u64>,
-}
-
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 18] = [
     "fifo",
     "lru",
     "mru",
@@ -114,12 +67,22 @@ const KNOWN: [&str; 12] = [
     "nfu",
     "aging",
     "wsclock",
+    "2q",
+    "s3fifo",
     "sieve",
+    "arc",
+    "car",
+    "lirs",
+    "clock-pro",
     "random",
     "opt",
 ];
-const LATER: [&str; 8] = ["linux-lru", "mglru", "arc", "car", "2q", "lirs", "clock-pro", "s3fifo"];
+const LATER: [&str; 2] = ["linux-lru", "mglru"];
 
+const GHOSTS: &str =
+    "How many pages that left the queue of new pages are remembered, in proportion to memory.";
+/// More than this many times memory is a mistake.
+const MOST_GHOSTS: f64 = 100.0;
 const TICK: &str = "Uses between two clock ticks; those that the policy sees.";
 
 impl ReclaimPolicy {
@@ -135,7 +98,13 @@ impl ReclaimPolicy {
             Self::Nfu(_) => "nfu",
             Self::Aging(_) => "aging",
             Self::WsClock(_) => "wsclock",
+            Self::TwoQueues(_) => "2q",
+            Self::S3Fifo(_) => "s3fifo",
             Self::Sieve => "sieve",
+            Self::Arc => "arc",
+            Self::Car => "car",
+            Self::Lirs(_) => "lirs",
+            Self::ClockPro => "clock-pro",
             Self::Random => "random",
             Self::Opt => "opt",
         }
@@ -148,7 +117,23 @@ impl ReclaimPolicy {
 
     /// Whether the policy remembers pages that it has given up.
     pub fn remembers(&self) -> bool {
-        false
+        matches!(
+            self,
+            Self::TwoQueues(_)
+                | Self::S3Fifo(_)
+                | Self::Arc
+                | Self::Car
+                | Self::Lirs(_)
+                | Self::ClockPro
+        )
+    }
+
+    /// Whether the size of memory makes a difference to the policy before memory is full.
+    pub fn fills_by_size(&self) -> bool {
+        match self {
+            Self::S3Fifo(setting) => setting.fill_main,
+            _ => matches!(self, Self::Lirs(_) | Self::ClockPro),
+        }
     }
 
     /// The policy of that name, as it is without parameters.
@@ -163,7 +148,13 @@ impl ReclaimPolicy {
             "nfu" => Self::Nfu(NfuSetting::default()),
             "aging" => Self::Aging(AgingSetting::default()),
             "wsclock" => Self::WsClock(WsClockSetting::default()),
+            "2q" => Self::TwoQueues(TwoQueuesSetting::default()),
+            "s3fifo" => Self::S3Fifo(S3FifoSetting::default()),
             "sieve" => Self::Sieve,
+            "arc" => Self::Arc,
+            "car" => Self::Car,
+            "lirs" => Self::Lirs(LirsSetting::default()),
+            "clock-pro" => Self::ClockPro,
             "random" => Self::Random,
             "opt" => Self::Opt,
             _ => return None,
@@ -192,11 +183,40 @@ impl ReclaimPolicy {
                            memory holds pages.";
                 vec![parameter("tau", doc, Value::Optional(tau))]
             }
+            Self::TwoQueues(TwoQueuesSetting { kin, kout }) => {
+                let doc = "The share of memory that the queue of new pages may have before it gives up pages.";
+                vec![
+                    parameter("kin", doc, Value::Share(kin, 0.0..=1.0)),
+                    parameter("kout", GHOSTS, Value::Share(kout, 0.0..=MOST_GHOSTS)),
+                ]
+            }
+            Self::S3Fifo(S3FifoSetting { small, ghost, threshold, fill_main }) => {
+                let doc = "The uses that take a page from the small queue to the main one.";
+                let fills = "Whether pages come into the main queue while memory fills and the \
+                             small one has its share.";
+                vec![
+                    parameter(
+                        "small",
+                        "The small queue's share of memory.",
+                        Value::Share(small, 0.0..=1.0),
+                    ),
+                    parameter("ghost", GHOSTS, Value::Share(ghost, 0.0..=MOST_GHOSTS)),
+                    parameter("threshold", doc, Value::Small(threshold, 1..=255)),
+                    parameter("fill_main", fills, Value::Flag(fill_main)),
+                ]
+            }
+            Self::Lirs(LirsSetting { hir }) => {
+                let doc = "The share of memory for HIR pages; one page at least.";
+                vec![parameter("hir", doc, Value::Share(hir, 0.0..=1.0))]
+            }
             Self::Fifo
             | Self::Lru
             | Self::Mru
             | Self::Lfu
             | Self::Sieve
+            | Self::Arc
+            | Self::Car
+            | Self::ClockPro
             | Self::Random
             | Self::Opt => Vec::new(),
         }
@@ -351,6 +371,13 @@ mod tests {
     }
 
     #[test]
+    fn shares_may_be_whole_numbers() {
+        let policy = read("{ policy = \"2q\", kin = 1, kout = 0.5 }");
+        let setting = TwoQueuesSetting { kin: 1.0, kout: 0.5 };
+        assert_eq!(policy, Ok(ReclaimPolicy::TwoQueues(setting)));
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         assert!(read("\"mglru\"").unwrap_err().contains("not modelled yet"));
         assert!(read("\"clok\"").unwrap_err().contains("`clock`"));
@@ -359,5 +386,9 @@ mod tests {
         );
         assert!(read("{ policy = \"clock\", bits = 9 }").unwrap_err().contains("1 to 8"));
         assert!(read("{ bits = 1 }").unwrap_err().contains("policy"));
+        assert!(read("{ policy = \"2q\", kin = 1.5 }").unwrap_err().contains("from 0 to 1"));
+        assert!(read("{ policy = \"2q\", kin = nan }").unwrap_err().contains("from 0 to 1"));
+        assert!(read("{ policy = \"aging\", tick = 0 }").unwrap_err().contains("from 1"));
+        assert!(read("{ policy = \"arc\", p = 1 }").unwrap_err().contains("parameters: none"));
     }
 }

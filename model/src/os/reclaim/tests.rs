@@ -12,6 +12,7 @@ fn faults(policy: &ReclaimPolicy, frames: usize, pages: &[u64]) -> u64 {
         let frame = found.unwrap_or_else(|| {
             faults += 1;
             let free = resident.iter().position(Option::is_none);
+            policy.admit(Page::new(0, page));
             let frame = free.unwrap_or_else(|| policy.evict().unwrap().frame as usize);
             resident[frame] = Some(page);
             policy.insert(frame as u32, Page::new(0, page));
@@ -142,6 +143,89 @@ fn wsclock_takes_what_is_old_and_clean() {
     assert_eq!(policy.evict(), Some(Victim { frame: 1, scanned: 3 }));
     // 0 has been written by the time that the hand is back.
     assert_eq!(policy.evict(), Some(Victim { frame: 0, scanned: 2 }));
+}
+
+/// Worked by hand with one page for A1in before it gives up pages, and two for A1out.
+#[test]
+fn a_page_that_left_a1in_lately_comes_into_the_main_list() {
+    let policy = &mut TwoQueues::new(TwoQueuesSetting::default(), 4);
+    // 1 and 2 come back while they are remembered, 3 comes back too late. 8 finds A1in with its one page.
+    let pages = [1, 2, 3, 4, 5, 1, 2, 1, 6, 7, 3, 5, 8];
+    assert_eq!(victims(policy, 4, &pages), [1, 2, 3, 4, 5, 6, 7, 2]);
+}
+
+/// Worked by hand with one page for the small queue and two for the main one and for ghosts.
+#[test]
+fn s3fifo_sorts_out_what_is_used_once() {
+    let setting = S3FifoSetting { small: 0.34, ..S3FifoSetting::default() };
+    let policy = &mut S3Fifo::new(setting, 3);
+    // 1 and 2 are used twice more: they go to the main queue. 3 comes back as a ghost. 1 is spared once.
+    let pages = [1, 2, 3, 1, 1, 2, 2, 4, 5, 3, 1, 6];
+    assert_eq!(victims(policy, 3, &pages), [3, 4, 5, 2]);
+}
+
+/// Worked by hand along figure 4 of the paper: p is 1 after 3 was found in B1 and 0 after 2 was in B2.
+#[test]
+fn arc_learns_from_its_ghosts() {
+    let policy = &mut Arc::new(3);
+    assert_eq!(victims(policy, 3, &[1, 2, 3, 4, 2, 5, 3, 6, 2]), [1, 3, 4, 2, 5]);
+}
+
+#[test]
+fn the_target_of_arc_is_a_real_number() {
+    let mut gone = adaptive::Adaptive::new(10);
+    (0..2).for_each(|page| gone.ghosts.push(adaptive::B1, Page::new(0, page)));
+    (2..5).for_each(|page| gone.ghosts.push(adaptive::B2, Page::new(0, page)));
+    assert_eq!(gone.recall(Page::new(0, 0)), Some(adaptive::B1));
+    assert_eq!(gone.p, 1.5);
+    assert_eq!(gone.recall(Page::new(0, 3)), Some(adaptive::B2));
+    assert_eq!(gone.p, 0.5);
+    assert_eq!((gone.recall(Page::new(0, 3)), gone.p), (None, 0.5));
+}
+
+/// Worked by hand along figure 2 of the paper: 2 goes to T2 by its bit, 3 and 5 come back from B1; then p is 2
+/// and the hand of T2 is asked.
+#[test]
+fn car_is_arc_with_clocks() {
+    let policy = &mut Car::new(3);
+    let pages = [1, 2, 3, 2, 4, 5, 3, 6, 7, 5, 8];
+    assert_eq!(victims(policy, 3, &pages), [1, 3, 4, 5, 6, 7, 2]);
+}
+
+/// Worked by hand with two LIR pages and one HIR page, the sizes of the paper's example.
+#[test]
+fn lirs_keeps_what_comes_back_soon() {
+    let policy = &mut Lirs::new(LirsSetting { hir: 0.34 }, 3);
+    let pages = [1, 4, 2, 3, 2, 1, 4, 1, 5, 4, 6, 5, 7];
+    assert_eq!(victims(policy, 3, &pages), [2, 3, 2, 5, 6, 1]);
+}
+
+/// Worked by hand: 3 comes back in its test period and takes the place of 1 and 2, which become cold; 1 is spared
+/// once and then hot.
+#[test]
+fn clock_pro_promotes_in_the_test_period() {
+    let policy = &mut ClockPro::new(3);
+    assert_eq!(victims(policy, 3, &[1, 2, 3, 4, 3, 1, 5, 1, 6]), [3, 4, 2, 5]);
+}
+
+/// A scan through a loop that fits: what was used again stays, where LRU would lose all of it.
+#[test]
+fn scans_do_not_flush_what_is_used_again() {
+    let mut pages: Vec<u64> = (0..400).map(|now| now % 20).collect();
+    // The set of 20 pages goes on while every other use is of a page that is never used again.
+    pages.extend((0..4000).map(|now| if now % 2 == 0 { now / 2 % 20 } else { 1000 + now }));
+    let faults_of = |policy: &ReclaimPolicy| faults(policy, 30, &pages);
+    assert!(faults_of(&ReclaimPolicy::Lru) > 4000);
+    for policy in [
+        ReclaimPolicy::TwoQueues(TwoQueuesSetting::default()),
+        ReclaimPolicy::S3Fifo(S3FifoSetting::default()),
+        ReclaimPolicy::Arc,
+        ReclaimPolicy::Car,
+        ReclaimPolicy::Lirs(LirsSetting::default()),
+        ReclaimPolicy::ClockPro,
+    ] {
+        assert!(faults_of(&policy) < 20 + 2000 + 200, "{policy:?}: {}", faults_of(&policy));
+    }
 }
 
 /// A policy in its plainest form: a vector of (frame, page, number) in the order of arrival or use.

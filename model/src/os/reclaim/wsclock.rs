@@ -8,9 +8,15 @@
 //! comes by again; the kernel writes a page when it evicts it, so that as many pages are written as without.
 
 use super::list::List;
-use super::setting::WsClockSetting;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
+
+/// Parameters of `wsclock`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WsClockSetting {
+    /// The working set's window in uses; `None` for as many as memory holds pages.
+    pub tau: Option<u64>,
+}
 
 /// What is known of a frame's page.
 #[derive(Debug, Clone, Copy, Default)]

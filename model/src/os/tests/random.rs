@@ -5,7 +5,10 @@ use tracegen::record::{Advice, Backing, Event, Protection};
 
 use super::*;
 use crate::mmu::settings::PageTable;
-use crate::os::reclaim::{AgingSetting, NfuSetting, SecondChanceSetting, WsClockSetting};
+use crate::os::reclaim::{
+    AgingSetting, LirsSetting, NfuSetting, S3FifoSetting, SecondChanceSetting, TwoQueuesSetting,
+    WsClockSetting,
+};
 use crate::time::settings::Device;
 use crate::units::ByteSize;
 
@@ -29,6 +32,17 @@ fn machine() -> impl Strategy<Value = Config> {
         Just(ReclaimPolicy::Aging(AgingSetting { tick: 3, bits: 4 })),
         Just(ReclaimPolicy::WsClock(WsClockSetting { tau: Some(4) })),
         Just(ReclaimPolicy::Sieve),
+        Just(ReclaimPolicy::TwoQueues(TwoQueuesSetting::default())),
+        Just(ReclaimPolicy::S3Fifo(S3FifoSetting {
+            small: 0.3,
+            ghost: 1.0,
+            threshold: 1,
+            fill_main: true
+        })),
+        Just(ReclaimPolicy::Arc),
+        Just(ReclaimPolicy::Car),
+        Just(ReclaimPolicy::Lirs(LirsSetting { hir: 0.2 })),
+        Just(ReclaimPolicy::ClockPro),
     ];
     let page = prop_oneof![4 => Just(4096u64), 1 => Just(64), 1 => Just(16384), 1 => Just(2 << 20)];
     let table = prop_oneof![

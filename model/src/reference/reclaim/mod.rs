@@ -1,6 +1,10 @@
 //! Page replacement over plain lists.
 
+mod adaptive;
+mod clock_pro;
 mod counted;
+mod lirs;
+mod queues;
 mod rings;
 mod simple;
 
@@ -36,6 +40,12 @@ pub fn policy(setting: ReclaimPolicy, capacity: u64) -> Box<dyn Policy> {
         }
         ReclaimPolicy::WsClock(setting) => Box::new(rings::WsClock::new(setting.tau, capacity)),
         ReclaimPolicy::Sieve => Box::new(rings::Sieve::default()),
+        ReclaimPolicy::TwoQueues(setting) => Box::new(queues::TwoQueues::new(setting, capacity)),
+        ReclaimPolicy::S3Fifo(setting) => Box::new(queues::S3Fifo::new(setting, capacity)),
+        ReclaimPolicy::Arc => Box::new(adaptive::Arc::new(capacity)),
+        ReclaimPolicy::Car => Box::new(adaptive::Car::new(capacity)),
+        ReclaimPolicy::Lirs(setting) => Box::new(lirs::Lirs::new(setting.hir, capacity)),
+        ReclaimPolicy::ClockPro => Box::new(clock_pro::ClockPro::new(capacity)),
         _ => Box::new(simple::Simple::new(setting)),
     }
 }

@@ -242,6 +242,15 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
         "\"wsclock\"",
         "{ policy = \"wsclock\", tau = 3 }",
         "\"sieve\"",
+        "\"2q\"",
+        "{ policy = \"2q\", kin = 0.5, kout = 1 }",
+        "\"s3fifo\"",
+        "{ policy = \"s3fifo\", small = 0.3, threshold = 1 }",
+        "\"arc\"",
+        "\"car\"",
+        "\"lirs\"",
+        "{ policy = \"lirs\", hir = 0.2 }",
+        "\"clock-pro\"",
     ]);
     let _ = writeln!(text, "[os]\nreclaim = {policy}\nswap_readahead = {}", dice.below(4));
     let _ = writeln!(text, "strict_areas = {}", dice.percent(5));

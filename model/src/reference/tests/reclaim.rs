@@ -10,7 +10,7 @@ use super::dice::Dice;
 const MEMORIES: u64 = 400;
 
 /// The policies, and parameters from one end to the other.
-const POLICIES: [&str; 19] = [
+const POLICIES: [&str; 35] = [
     "\"fifo\"",
     "\"lru\"",
     "\"mru\"",
@@ -30,6 +30,22 @@ const POLICIES: [&str; 19] = [
     "{ policy = \"wsclock\", tau = 1 }",
     "{ policy = \"wsclock\", tau = 100 }",
     "\"sieve\"",
+    "\"2q\"",
+    "{ policy = \"2q\", kin = 0, kout = 0 }",
+    "{ policy = \"2q\", kin = 1, kout = 3 }",
+    "{ policy = \"2q\", kin = 0.4, kout = 0.7 }",
+    "\"s3fifo\"",
+    "{ policy = \"s3fifo\", small = 0.5, ghost = 2, threshold = 1 }",
+    "{ policy = \"s3fifo\", small = 0, ghost = 0, threshold = 3 }",
+    "{ policy = \"s3fifo\", small = 1, threshold = 5 }",
+    "{ policy = \"s3fifo\", small = 0.4, fill_main = true }",
+    "\"arc\"",
+    "\"car\"",
+    "\"lirs\"",
+    "{ policy = \"lirs\", hir = 0 }",
+    "{ policy = \"lirs\", hir = 0.3 }",
+    "{ policy = \"lirs\", hir = 1 }",
+    "\"clock-pro\"",
 ];
 
 fn setting(text: &str) -> ReclaimPolicy {
