@@ -3,6 +3,10 @@
 //! A new machine is a file in `machines/` or `teaching/` and a line in [`MACHINES`].
 #![deny(missing_docs)]
 
+mod sources;
+
+pub use sources::{Mark, Source, sources};
+
 /// A machine that ships with Faultline.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
@@ -10,6 +14,8 @@ pub struct Machine {
     pub name: &'static str,
     /// What it is, in a line.
     pub summary: &'static str,
+    /// Whether it was built: then every number of its TOML is [marked](sources). Others are textbooks'.
+    pub built: bool,
     /// Its TOML.
     pub text: &'static str,
 }
@@ -20,6 +26,7 @@ macro_rules! machine {
         Machine {
             name: $name,
             summary: $summary,
+            built: matches!($folder.as_bytes(), b"machines"),
             text: include_str!(concat!("../", $folder, "/", $name, ".toml")),
         }
     };
@@ -32,7 +39,20 @@ pub static MACHINES: &[Machine] = &[
         "core-i7",
         "Intel Core i7 (Nehalem, 2008), as the CS:APP book describes it"
     ),
+    machine!(
+        "machines",
+        "geode-lx",
+        "AMD Geode LX, an in-order core with 32-bit page tables (2005)"
+    ),
+    machine!("machines", "golden-cove", "Intel Golden Cove, a client core (Alder Lake, 2021)"),
+    machine!(
+        "machines",
+        "golden-cove-server",
+        "Intel Golden Cove, a server core (Sapphire Rapids, 2023)"
+    ),
+    machine!("machines", "neoverse-n1", "Arm Neoverse N1, a server core with 1 MiB of L2 (2020)"),
     machine!("machines", "skylake", "Intel Skylake, a client core (2015)"),
+    machine!("machines", "zen3", "AMD Zen 3, a core with 32 MiB of L3 (2020)"),
     machine!("machines", "zen4", "AMD Zen 4, a core with 32 MiB of L3 (2022)"),
     machine!(
         "teaching",

@@ -208,3 +208,19 @@ fn a_prefetcher_hides_the_misses_of_a_stream() {
     assert_eq!(count("l1d.accesses"), plain["stats"]["l1d.accesses"].as_u64().unwrap());
     assert!(plain["stats"].get("l2.prefetch.issued").is_none());
 }
+
+/// A preset says of each number how it is known; a textbook's machine does not have to.
+#[test]
+fn a_preset_tells_where_its_numbers_come_from() {
+    let sandbox = Sandbox::new();
+    let told = sandbox.run("preset skylake --sources --format json").json();
+    let told = told.as_array().unwrap();
+    let stlb = told.iter().find(|one| one["setting"] == "mmu.tlb.stlb.entries").unwrap();
+    assert_eq!((&stlb["value"], &stlb["mark"]), (&"1536".into(), &"documented".into()));
+    let marks = ["measured", "documented", "assumed"];
+    assert!(told.iter().all(|one| marks.contains(&one["mark"].as_str().unwrap())));
+    let table = sandbox.run("preset zen3 --sources");
+    assert!(table.code == 0 && table.stdout.contains("mmu.walker.count"), "{table:?}");
+    assert!(sandbox.run("preset toy-16bit --sources").refusal().contains("textbook"));
+    assert_ne!(sandbox.run("preset --sources").code, 0);
+}

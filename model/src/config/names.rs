@@ -4,7 +4,7 @@ use super::Config;
 use super::validate::{Check, fault};
 
 /// Names that statistics, histograms or components of cycles have, or that stand for something else.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 26] = [
     "access",
     "access_cycles",
     "base",
@@ -24,6 +24,7 @@ const RESERVED: [&str; 25] = [
     "pwc",
     "run",
     "swap",
+    "swap_read_ns",
     "tlb",
     "trace",
     "walk",

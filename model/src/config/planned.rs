@@ -16,7 +16,7 @@ const VALUES: [(&str, &[&str]); 8] = [
         &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
     ),
     ("cache.indexing", &["vivt"]),
-    ("swap.device", &["sata-ssd", "optane", "zram"]),
+    ("swap.device", &["zram"]),
     ("os.reclaim", &["linux-lru", "mglru"]),
     ("os.thp", &["madvise", "always"]),
 ];

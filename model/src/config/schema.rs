@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::merge::key_of;
 use super::{Config, InvalidSetting};
@@ -91,11 +91,42 @@ impl<'a> Walk<'a> {
             let items = self.target(&target["items"]);
             if target["properties"].is_object() {
                 self.table(target, &path);
+            } else if let Some(kinds) = kinds(target) {
+                self.kinds(property, &kinds, &path);
             } else if items["properties"].is_object() {
                 let element = element_of(&path);
                 self.table(items, &format!("{path}{element}"));
             } else {
                 self.leaf(property, path);
+            }
+        }
+    }
+
+    /// The settings of a table that is one of several kinds: `kind` itself, then what any of them has.
+    fn kinds(&mut self, property: &'a Value, kinds: &[&'a Value], path: &str) {
+        self.leaf(property, format!("{path}.kind"));
+        if let Some(kind) = self.found.last_mut() {
+            let names = kinds.iter().map(|one| one["properties"]["kind"]["const"].to_string());
+            kind.kind = names.collect::<Vec<_>>().join(", ");
+            kind.default = property["default"].get("kind").cloned();
+        }
+        let first = self.found.len();
+        for one in kinds {
+            let Some(fields) = self.target(one)["properties"].as_object() else { continue };
+            let name = one["properties"]["kind"]["const"].as_str().unwrap_or_default();
+            for (key, field) in fields.iter().filter(|(key, _)| *key != "kind") {
+                let path = format!("{path}.{key}");
+                let known = self.found[first..].iter().position(|setting| setting.path == path);
+                let at = known.map_or(self.found.len(), |at| first + at);
+                if known.is_none() {
+                    self.leaf(field, path);
+                    self.found[at].default = None;
+                }
+                if let Some(default) = one["default"].get(key) {
+                    let all =
+                        self.found[at].default.get_or_insert_with(|| Value::Object(Map::new()));
+                    all[name] = default.clone();
+                }
             }
         }
     }
@@ -152,6 +183,14 @@ impl<'a> Walk<'a> {
             None => "any".to_owned(),
         }
     }
+}
+
+/// The alternatives of a table that says by `kind` which one it is.
+fn kinds(schema: &Value) -> Option<Vec<&Value>> {
+    let alternatives = schema["oneOf"].as_array()?.iter();
+    let tables: Vec<_> =
+        alternatives.filter(|one| one["properties"]["kind"]["const"].is_string()).collect();
+    (!tables.is_empty()).then_some(tables)
 }
 
 /// How a path goes on from an array to its elements.

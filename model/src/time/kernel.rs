@@ -1,10 +1,7 @@
 //! The kernel's time: faults, system calls, process switches.
 //!
 //! Work runs in order on the CPU whose window has drained. Reading from swap blocks the task (there is
-//! one a CPU, so the CPU idles). Writing does not, as long as no more than [`WRITES`] requests are
-//! under way, after which the oldest is waited for.
-
-use std::collections::VecDeque;
+//! one a CPU, so the CPU idles). Writing does not, as long as the device's queue has room.
 
 use crate::outcome::Work;
 use crate::statistics::Histogram;
@@ -13,11 +10,7 @@ use super::clock::Clock;
 use super::latencies::Costs;
 use super::ports::Backing;
 use super::stack::{self, Stack};
-use super::storage::Operation;
-
-/// Write requests that a block device's queue takes before it makes the writer wait (Linux's
-/// `BLKDEV_DEFAULT_RQ`, include/linux/blkdev.h).
-const WRITES: usize = 128;
+use super::storage::Run;
 
 /// The kernel of one machine.
 #[derive(Debug)]
@@ -27,22 +20,18 @@ pub(super) struct Kernel<B: Backing> {
     pub(super) waits: bool,
     clock: Clock,
     costs: Costs,
-    /// When the writes under way are done, in picoseconds, the oldest first.
-    writes: VecDeque<u64>,
+    /// The slots that a fault reads.
+    runs: Vec<Run>,
     /// Nanoseconds from the trap to the return, rounded up.
     pub(super) fault_ns: Histogram,
+    /// Nanoseconds that a task waits for what it reads from swap at once, rounded up.
+    pub(super) swap_read_ns: Histogram,
 }
 
 impl<B: Backing> Kernel<B> {
     pub(super) fn new(backing: B, clock: Clock, costs: Costs) -> Self {
-        Self {
-            backing,
-            waits: true,
-            clock,
-            costs,
-            writes: VecDeque::new(),
-            fault_ns: Histogram::default(),
-        }
+        let (fault_ns, swap_read_ns) = Default::default();
+        Self { backing, waits: true, clock, costs, runs: Vec::new(), fault_ns, swap_read_ns }
     }
 
     /// Handles a fault that traps at slot `from`; returns when the program goes on.
@@ -63,11 +52,21 @@ impl<B: Backing> Kernel<B> {
     fn work(&mut self, from: u64, component: u8, work: &[Work], stack: &mut Stack) -> u64 {
         let mut now = from;
         let mut waited_before = false;
-        for item in work {
+        let mut rest = work.iter().peekable();
+        while let Some(item) = rest.next() {
             let mut busy = self.busy(item);
-            if matches!(item, Work::SwapRead { .. }) && !waited_before {
-                busy = busy.saturating_add(self.costs.major);
-                waited_before = true;
+            self.runs.clear();
+            if let Work::SwapRead { slot, pages } = *item {
+                self.runs.push(Run { first: slot, pages });
+                // What a fault reads is asked for at once.
+                while let Some(&&Work::SwapRead { slot, pages }) = rest.peek() {
+                    self.runs.push(Run { first: slot, pages });
+                    rest.next();
+                }
+                if !waited_before {
+                    busy = busy.saturating_add(self.costs.major);
+                    waited_before = true;
+                }
             }
             stack.charge(component, busy);
             now = now.saturating_add(busy);
@@ -93,28 +92,22 @@ impl<B: Backing> Kernel<B> {
         }
     }
 
-    /// Slots that the task then waits for the device.
+    /// Slots that the task then waits for the device: for the runs that were collected, or for its queue.
     fn wait(&mut self, now: u64, work: &Work) -> u64 {
         let arrival = self.clock.picoseconds(now);
-        match *work {
-            _ if !self.waits => 0,
-            Work::SwapRead { slot, pages } => {
-                let done = self.backing.submit(arrival, Operation::Read, slot, pages);
-                self.clock.slots(done).saturating_sub(now)
+        let until = match *work {
+            _ if !self.waits => return 0,
+            Work::SwapRead { .. } => {
+                let done = self.backing.read(arrival, &self.runs);
+                self.swap_read_ns.add((done - arrival).div_ceil(1000), 1);
+                done
             }
             Work::SwapWrite { slot, pages } => {
-                while self.writes.front().is_some_and(|done| *done <= arrival) {
-                    self.writes.pop_front();
-                }
-                let oldest =
-                    if self.writes.len() < WRITES { None } else { self.writes.pop_front() };
-                let free = oldest.map_or(now, |done| self.clock.slots(done).max(now));
-                let arrival = self.clock.picoseconds(free);
-                self.writes.push_back(self.backing.submit(arrival, Operation::Write, slot, pages));
-                free - now
+                self.backing.write(arrival, Run { first: slot, pages })
             }
-            _ => 0,
-        }
+            _ => return 0,
+        };
+        self.clock.slots(until).saturating_sub(now)
     }
 }
 
@@ -175,11 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn runs_that_are_read_together_are_waited_for_together() {
+        let (mut kernel, mut stack) = kernel(10_000_000);
+        let read = |slot| Work::SwapRead { slot: SwapSlot(slot), pages: 1 };
+        let work = [Work::Handler, read(1), read(5), Work::Switch, read(9)];
+        let cycles = 500 + 2000 + 10_000 + 1200 + 10_000;
+        assert_eq!(kernel.fault(0, &work, &mut stack), 2 * cycles);
+        let waits = kernel.swap_read_ns.summary();
+        assert_eq!((waits.count, waits.min, waits.max), (2, 10_000, 10_000));
+    }
+
+    #[test]
     fn writes_are_waited_for_only_when_the_queue_is_full() {
         let (mut kernel, mut stack) = kernel(1_000_000);
         let write = Work::SwapWrite { slot: SwapSlot(0), pages: 1 };
-        let work = vec![write; WRITES];
-        assert_eq!(kernel.call(0, &work, &mut stack), 0);
+        assert_eq!(kernel.call(0, &[write], &mut stack), 0);
         assert_eq!(kernel.call(0, &[write], &mut stack), 2 * 1000);
         assert_eq!(stack.slots(stack::SWAP), 2 * 1000);
         assert_eq!(kernel.call(5000, &[Work::Switch], &mut stack), 5000 + 2 * 1200);

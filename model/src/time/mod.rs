@@ -49,7 +49,7 @@ use crate::statistics::{Histogram, Statistics, Tally};
 
 use self::dram::Dram;
 use self::ideal::Component;
-use self::settings::{Device, Swap};
+use self::settings::Device;
 use self::simulation::Simulation;
 use self::stack::{Lap, Stack};
 use self::storage::Storage;
@@ -63,14 +63,14 @@ pub struct Timing {
     /// The stack and the instructions where that part started; nothing for the start of the run.
     since: Option<(Stack, u64)>,
     /// The distributions of the parts before, in the order of [`Self::histograms`].
-    kept: [Histogram; 3],
+    kept: [Histogram; 4],
     /// What the latest part was charged.
     part: Option<Stack>,
     /// Whether faults are in their distribution wherever they come.
     every_fault: bool,
 }
 
-/// The distribution of faults among [`Timing::histograms`].
+/// The first of the distributions of faults among [`Timing::histograms`].
 const FAULTS: usize = 2;
 
 impl Timing {
@@ -110,6 +110,7 @@ impl Timing {
     pub fn finish(&mut self) {
         self.simulation.finish();
         self.settle();
+        self.simulation.kernel.backing.0.finish();
     }
 
     /// A mark has retired: what was charged up to there belongs to what lies before it.
@@ -139,7 +140,7 @@ impl Timing {
     fn keep(&mut self, counted: bool) {
         let parts = self.simulation.take_histograms();
         for (index, (kept, part)) in self.kept.iter_mut().zip(&parts).enumerate() {
-            if counted || (index == FAULTS && self.every_fault) {
+            if counted || (index >= FAULTS && self.every_fault) {
                 kept.merge(part);
             }
         }
@@ -165,7 +166,7 @@ impl Timing {
     /// The swap device's statistics since the start.
     fn report_device(&self) -> Statistics {
         let mut out = Statistics::default();
-        self.simulation.kernel.backing.device.report(&mut out);
+        self.simulation.kernel.backing.0.report(&mut out);
         out
     }
 
@@ -190,12 +191,12 @@ impl Timing {
         out.append(self.tally.total(self.report_at(stack, instructions)));
     }
 
-    /// The distributions by name: `access_cycles`, `walk_cycles` and `fault_ns`.
+    /// The distributions by name: `access_cycles`, `walk_cycles`, `fault_ns` and `swap_read_ns`.
     pub fn histograms(&self) -> Vec<(&'static str, Histogram)> {
         let now = self.simulation.histograms().into_iter().zip(&self.kept);
         let all = now.enumerate().map(|(index, ((name, now), kept))| {
             let mut all = kept.clone();
-            if self.tally.counts() || (index == FAULTS && self.every_fault) {
+            if self.tally.counts() || (index >= FAULTS && self.every_fault) {
                 all.merge(now);
             }
             (name, all)
@@ -213,34 +214,26 @@ impl ports::Memory for Dram {
     }
 }
 
-/// The swap device with the size of what it transfers.
+/// The swap device.
 #[derive(Debug)]
-struct SwapDevice {
-    device: Storage,
-    page_bytes: u64,
-}
+struct SwapDevice(Storage);
 
 impl SwapDevice {
     /// The configured device. A machine that is given by its frames has a backing store that is free.
     fn new(config: &Config) -> Result<Self, InvalidSetting> {
-        let device = match config.os.memory {
-            Some(Capacity::Frames(_)) => {
-                Storage::new(&Swap { device: Device::None, ..config.swap.clone() })?
-            }
-            _ => Storage::new(&config.swap)?,
-        };
-        Ok(Self { device, page_bytes: config.mmu.base_page().0 })
+        let mut swap = config.swap.clone();
+        if let Some(Capacity::Frames(_)) = config.os.memory {
+            swap.device = Device::None;
+        }
+        Storage::new(&swap, config.mmu.base_page().0).map(Self)
     }
 }
 
 impl ports::Backing for SwapDevice {
-    fn submit(
-        &mut self,
-        arrival: u64,
-        operation: storage::Operation,
-        slot: crate::address::SwapSlot,
-        pages: u32,
-    ) -> u64 {
-        self.device.submit(arrival, operation, slot, pages, self.page_bytes)
+    fn read(&mut self, arrival: u64, runs: &[storage::Run]) -> u64 {
+        self.0.read(arrival, runs)
+    }
+    fn write(&mut self, arrival: u64, run: storage::Run) -> u64 {
+        self.0.write(arrival, run)
     }
 }

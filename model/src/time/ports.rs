@@ -1,9 +1,9 @@
 //! What the window asks of memory and of the swap device. The traits keep it testable against a memory
 //! whose every answer takes the same time.
 
-use crate::address::{PhysAddr, SwapSlot};
+use crate::address::PhysAddr;
 
-use super::storage::Operation;
+use super::storage::Run;
 
 /// Main memory, behind its controller. Time is in picoseconds.
 pub(super) trait Memory {
@@ -15,8 +15,10 @@ pub(super) trait Memory {
     fn advance(&mut self, until: u64) -> Option<(u64, u64)>;
 }
 
-/// A swap device.
+/// A swap device. Time is in picoseconds; arrivals do not decrease.
 pub(super) trait Backing {
-    /// Transfers `pages` base pages from `slot` on; returns when it is done. Arrivals do not decrease.
-    fn submit(&mut self, arrival: u64, operation: Operation, slot: SwapSlot, pages: u32) -> u64;
+    /// Reads runs of slots that are asked for together; returns when all are there.
+    fn read(&mut self, arrival: u64, runs: &[Run]) -> u64;
+    /// Hands over the write of a run; returns when the device's queue has taken it.
+    fn write(&mut self, arrival: u64, run: Run) -> u64;
 }

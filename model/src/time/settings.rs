@@ -8,7 +8,7 @@ use crate::units::{Frequency, Span};
 pub use crate::config::InvalidSetting;
 
 pub use super::dram::settings::{Dram, DramPreset, RowPolicy, Timing};
-pub use super::storage::settings::{Device, Hdd, Nvme, ReadaheadBy, Swap};
+pub use super::storage::settings::{Device, Flash, Hdd, ReadaheadBy, Scheduler, Swap};
 
 /// The CPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

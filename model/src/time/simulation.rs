@@ -170,20 +170,22 @@ impl<M: Memory, B: Backing> Simulation<M, B> {
     }
 
     /// Every distribution by name.
-    pub(super) fn histograms(&self) -> [(&'static str, &Histogram); 3] {
+    pub(super) fn histograms(&self) -> [(&'static str, &Histogram); 4] {
         [
             ("access_cycles", &self.window.units.access_cycles),
             ("walk_cycles", &self.window.units.walk_cycles),
             ("fault_ns", &self.kernel.fault_ns),
+            ("swap_read_ns", &self.kernel.swap_read_ns),
         ]
     }
 
     /// Takes every distribution as it is, in the order of [`Self::histograms`]; they start again.
-    pub(super) fn take_histograms(&mut self) -> [Histogram; 3] {
+    pub(super) fn take_histograms(&mut self) -> [Histogram; 4] {
         let all = [
             &mut self.window.units.access_cycles,
             &mut self.window.units.walk_cycles,
             &mut self.kernel.fault_ns,
+            &mut self.kernel.swap_read_ns,
         ];
         all.map(std::mem::take)
     }

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::address::{PhysAddr, SwapSlot};
+use crate::address::PhysAddr;
 
 use super::ports::{Backing, Memory};
-use super::storage::Operation;
+use super::storage::Run;
 
 /// Answers every request after the same time, any number at once.
 #[derive(Debug)]
@@ -14,13 +14,22 @@ pub(super) struct FixedLatency {
     requests: u64,
     reads: VecDeque<(u64, u64)>,
     reached: u64,
+    /// When the write to the device that is under way is done.
+    writing_until: u64,
     pub(super) writes: Vec<(u64, PhysAddr)>,
 }
 
 impl FixedLatency {
     /// `latency` in picoseconds.
     pub(super) fn new(latency: u64) -> Self {
-        Self { latency, requests: 0, reads: VecDeque::new(), reached: 0, writes: Vec::new() }
+        Self {
+            latency,
+            requests: 0,
+            reads: VecDeque::new(),
+            reached: 0,
+            writing_until: 0,
+            writes: Vec::new(),
+        }
     }
 
     /// How many reads were asked for.
@@ -55,9 +64,15 @@ impl Memory for FixedLatency {
 }
 
 impl Backing for FixedLatency {
-    fn submit(&mut self, arrival: u64, _: Operation, _: SwapSlot, _: u32) -> u64 {
+    fn read(&mut self, arrival: u64, _: &[Run]) -> u64 {
         assert!(arrival >= self.reached);
         self.reached = arrival;
         arrival + self.latency
+    }
+    /// A queue of one place.
+    fn write(&mut self, arrival: u64, _: Run) -> u64 {
+        let taken = arrival.max(self.writing_until);
+        self.writing_until = taken + self.latency;
+        taken
     }
 }

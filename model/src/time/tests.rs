@@ -578,7 +578,7 @@ fn the_real_memory_and_device_fit() {
     assert!(busy > Some(0.0));
     assert!(statistics.get("cycles.swap").map(Value::as_f64) >= busy.map(f64::floor));
     let names: Vec<_> = timing.histograms().iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["access_cycles", "walk_cycles", "fault_ns"]);
+    assert_eq!(names, ["access_cycles", "walk_cycles", "fault_ns", "swap_read_ns"]);
 }
 
 #[test]
