@@ -34,6 +34,7 @@ macro_rules! machine {
 
 /// Every machine, real ones first.
 pub static MACHINES: &[Machine] = &[
+    machine!("machines", "apple-m1", "Apple M1, a performance core with 16 KiB pages (2020)"),
     machine!(
         "machines",
         "core-i7",
@@ -51,6 +52,7 @@ pub static MACHINES: &[Machine] = &[
         "Intel Golden Cove, a server core (Sapphire Rapids, 2023)"
     ),
     machine!("machines", "neoverse-n1", "Arm Neoverse N1, a server core with 1 MiB of L2 (2020)"),
+    machine!("machines", "rocket", "Rocket, the in-order RISC-V core of Rocket Chip, with Sv39"),
     machine!("machines", "skylake", "Intel Skylake, a client core (2015)"),
     machine!("machines", "zen3", "AMD Zen 3, a core with 32 MiB of L3 (2020)"),
     machine!("machines", "zen4", "AMD Zen 4, a core with 32 MiB of L3 (2022)"),

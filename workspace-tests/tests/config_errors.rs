@@ -131,7 +131,6 @@ fn planned_values_and_keys_are_refused_by_name() {
         ("cache.l3.hash", "true"),
         ("os.thp", "always"),
         ("os.reclaim", "mglru"),
-        ("swap.device", "zram"),
         ("swap.readahead_by", "vma"),
     ] {
         let error = set(path, value);

@@ -18,7 +18,9 @@ use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection, R
 /// hard disk with less usual choices, one whose caches prefetch, and one on DDR5.
 const MACHINES: [&str; 4] = [
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\nreclaim = \"clock\"\n",
-    "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\n\
+    "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\npriority = 3\n\
+     [[swap.area]]\nname = \"ram\"\ndevice = \"zram\"\nsize = \"512KiB\"\npriority = 5\n\
+     [[swap.content]]\nclass = 1\nratio = 2\n\
      [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\nreplacement = \"random\"\n\
      [[mmu.tlb]]\nname = \"stlb\"\nlevel = 2\nentries = 64\nways = 4\n\
      [[mmu.pwc]]\nlevel = 2\nentries = 2\nways = 2\n\
@@ -49,7 +51,7 @@ impl Numbers {
 }
 
 /// Settings that change nothing here, for a reason each.
-const UNSEEN: [&str; 14] = [
+const UNSEEN: [&str; 16] = [
     // One value alone so far.
     "core.count",
     "os.allocator",
@@ -63,6 +65,8 @@ const UNSEEN: [&str; 14] = [
     "mmu.pwc.<level>.level",
     "mmu.tlb.<name>.level",
     "mmu.tlb.<name>.name",
+    "swap.area.<name>.name",
+    "swap.content.<class>.class",
     // Bounds that nothing reaches: the addresses of these machines end far below.
     "mmu.pa_bits",
     "dram.rows",
@@ -111,6 +115,10 @@ fn trace() -> Vec<Record> {
         let addr = CODE + numbers.below(3) * 4096 * 97 + numbers.below(128) * 32;
         let fetch = Access { kind: AccessKind::Fetch, addr, size: 4, ..Access::default() };
         records.push(Record::Access(fetch));
+        if step.is_multiple_of(7) {
+            let addr = HEAP + numbers.below(8 << 20);
+            records.push(event(Event::PageContent { addr, class: numbers.below(2) }));
+        }
         let taken = numbers.below(3) == 0;
         records.push(Record::Branch(Branch { cpu: 0, site: addr, taken, gap: 0, dep: 1 }));
     }
@@ -207,6 +215,7 @@ fn candidates(value: &Value) -> Vec<String> {
                 "x86-64-5level",
                 "hdd",
                 "nvme",
+                "zram",
                 "ddr4-2400",
                 "RoRaBgBaCoCh",
                 "closed",

@@ -45,7 +45,9 @@ fn touched(config: &Config, pages: Option<u64>) -> u64 {
         Some(Memory::Bytes(bytes)) => bytes.0 / size,
         None => u64::MAX,
     };
-    let held = frames.saturating_add(config.swap.size.0 / size);
+    let slots: u64 =
+        config.swap.areas(size).iter().map(|area| area.slots).fold(0, u64::saturating_add);
+    let held = frames.saturating_add(slots);
     // Smaller pages than 4 KiB: each of those may have several.
     let pages = pages.map_or(u64::MAX, |pages| pages.saturating_mul((4096 / size).max(1)));
     pages.min(held)

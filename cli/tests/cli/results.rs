@@ -153,7 +153,8 @@ fn counts_fit_each_other() {
 fn a_limit_makes_pages_go_and_come() {
     let sandbox = Sandbox::new();
     let workload = "--workload gups --set workload.table=4MiB --set workload.updates=5000";
-    for device in ["hdd", "nvme"] {
+    let (mut cycles, mut reads) = (Vec::new(), Vec::new());
+    for device in ["hdd", "sata-ssd", "nvme", "optane", "zram"] {
         let result = sandbox.simulate(&format!(
             "--config skylake --set os.limit=3MiB --set swap.device={device} {workload}"
         ));
@@ -170,7 +171,41 @@ fn a_limit_makes_pages_go_and_come() {
             .sum();
         assert_eq!(sum, get("run.cycles"), "{device}");
         assert!(get("cycles.swap") > 0, "{device}");
+        let waits = &result["histograms"]["swap_read_ns"];
+        assert!(waits["p50"].as_u64() <= waits["p99"].as_u64(), "{device}: {waits}");
+        assert!(waits["count"].as_u64() >= Some(get("os.faults.major")), "{device}: {waits}");
+        cycles.push(get("run.cycles"));
+        reads.push((get("swap.reads"), get("swap.readahead_reads")));
     }
+    assert!(cycles.is_sorted_by(|slow, fast| slow > fast), "{cycles:?}");
+    assert!(reads[..4].iter().all(|one| *one == reads[0]), "{reads:?}");
+    assert_eq!(reads[4].1, 0, "nothing is read ahead from memory");
+}
+
+/// Two swap areas: the better one is filled first, and each has its share of the counts.
+#[test]
+fn pages_go_to_the_better_area_first() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "two.toml",
+        "base = \"skylake\"\n[os]\nlimit = \"3MiB\"\n[swap]\ndevice = \"hdd\"\n\
+         [[swap.area]]\nname = \"fast\"\ndevice = \"zram\"\nsize = \"1MiB\"\npriority = 7\n",
+    );
+    let workload = "--workload gups --set workload.table=8MiB --set workload.updates=3000";
+    let run = |set: &str| sandbox.simulate(&format!("--config two.toml {set} {workload}"));
+    let two = run("");
+    let get = |name: &str| count(&two, name);
+    assert!(get("swap.area.fast.writes") > 0 && get("swap.area.main.writes") > 0);
+    for what in ["reads", "writes", "busy_ns"] {
+        let sum = get(&format!("swap.area.fast.{what}")) + get(&format!("swap.area.main.{what}"));
+        assert!(sum.abs_diff(get(&format!("swap.{what}"))) <= 1, "{what}");
+    }
+    assert!(get("swap.zram.bytes") > 0);
+    let slower = run("--set swap.area.fast.device=sata-ssd");
+    assert!(count(&slower, "run.cycles") > get("run.cycles"));
+    let faster = run("--set swap.device=nvme");
+    assert!(count(&faster, "run.cycles") < get("run.cycles"));
+    assert_eq!(count(&faster, "swap.area.main.reads"), get("swap.area.main.reads"));
 }
 
 #[test]

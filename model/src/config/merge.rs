@@ -1,7 +1,7 @@
 //! Laying one layer of a configuration over another: a later value wins.
 //!
-//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]` and `[[mmu.pwc]]` merge with those
-//! of the same name (level); a new name adds one, `remove = true` takes one out, and an empty array
+//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.pwc]]`, `[[swap.area]]` and
+//! `[[swap.content]]` merge with those of the same name (level, class); a new name adds one, `remove = true` takes one out, and an empty array
 //! takes out all. Any other array, and a table that names another policy or device, replaces what was there.
 
 use super::diagnostic::{Diagnostic, nearest};
@@ -9,7 +9,13 @@ use super::path::name_text;
 use super::tree::{Entry, Kind, Node};
 
 /// Arrays whose elements have names, and the key that names them.
-const NAMED: [(&str, &str); 3] = [("mmu.tlb", "name"), ("cache", "name"), ("mmu.pwc", "level")];
+const NAMED: [(&str, &str); 5] = [
+    ("mmu.tlb", "name"),
+    ("cache", "name"),
+    ("mmu.pwc", "level"),
+    ("swap.area", "name"),
+    ("swap.content", "class"),
+];
 
 /// Settings that are a name, or a table with that name and its parameters, and the key of the name.
 const CHOICES: [(&str, &str); 3] =

@@ -1,7 +1,7 @@
 //! What the interface names and the model does not have yet, so that it is refused by name.
 
 /// Values of settings. A setting in an array is written without its element's name.
-const VALUES: [(&str, &[&str]); 8] = [
+const VALUES: [(&str, &[&str]); 7] = [
     ("mmu.page_table", &["hashed", "cuckoo"]),
     (
         "cache.replacement",
@@ -16,7 +16,6 @@ const VALUES: [(&str, &[&str]); 8] = [
         &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
     ),
     ("cache.indexing", &["vivt"]),
-    ("swap.device", &["zram"]),
     ("os.reclaim", &["linux-lru", "mglru"]),
     ("os.thp", &["madvise", "always"]),
 ];

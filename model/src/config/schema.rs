@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::merge::key_of;
 use super::{Config, InvalidSetting};
+use crate::time::settings::Device;
 
 /// Which half of the model a setting affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,13 +214,17 @@ impl Config {
         for leaf in self.leaves() {
             let function = setting(&leaf.setting).and_then(|setting| setting.effect);
             if function == Some(Effect::Function) {
+                let value = match leaf.value.as_str() {
+                    // Which device backs swap is a matter of time; of which class it is is not.
+                    Some(kind) if leaf.setting.ends_with("device.kind") => {
+                        Device::class(kind).into()
+                    }
+                    _ => leaf.value,
+                };
                 // Writing to a string does not fail.
-                let _ = writeln!(key, "{} = {}", leaf.path, leaf.value);
+                let _ = writeln!(key, "{} = {value}", leaf.path);
             }
         }
-        // Which device backs swap is a matter of time; whether any does is not.
-        let none = matches!(self.swap.device, crate::time::settings::Device::None);
-        let _ = writeln!(key, "swap.device = {}", if none { "none" } else { "some" });
         key
     }
 
@@ -296,6 +301,7 @@ fn flatten(value: Value, path: &str, declared: &str, leaves: &mut Vec<Leaf>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::settings::Swap;
     use crate::units::{ByteSize, Frequency};
 
     #[test]
@@ -317,6 +323,17 @@ mod tests {
         other.core.frequency = Frequency(1_000_000_000);
         other.name = "other".to_owned();
         assert_eq!(one.functional_key(), other.functional_key());
+        other.swap.device = toml::from_str::<Swap>("device = \"hdd\"").unwrap().device;
+        assert_eq!(one.functional_key(), other.functional_key());
+        for device in ["none", "zram", "{ kind = \"zram\", ratio = 4 }"] {
+            let mut other = one.clone();
+            let text = format!(
+                "device = {}",
+                if device.starts_with('{') { device.to_owned() } else { format!("\"{device}\"") }
+            );
+            other.swap.device = toml::from_str::<Swap>(&text).unwrap().device;
+            assert_ne!(one.functional_key(), other.functional_key(), "{device}");
+        }
         other.mmu.page_size = Some(ByteSize(2 << 20));
         assert_ne!(one.functional_key(), other.functional_key());
     }

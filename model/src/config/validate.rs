@@ -4,6 +4,7 @@ use super::{Config, InvalidSetting};
 use crate::cache::settings::{Cache, Indexing, Stream};
 use crate::mmu::settings::{Mmu, Tlb, Ways};
 use crate::os::settings::Memory;
+use crate::time::settings::{MAIN, Swap};
 use crate::units::ByteSize;
 
 /// The most lines of a cache, or entries of a TLB, that are simulated.
@@ -33,7 +34,7 @@ impl Config {
         self.caches()?;
         self.entry_level()?;
         self.memory()?;
-        self.swap_size()?;
+        self.swap_areas()?;
         self.dram.validate()?;
         match &self.state {
             Some(state) => state.validate(self),
@@ -171,9 +172,28 @@ impl Config {
         Ok(())
     }
 
-    fn swap_size(&self) -> Check {
-        if self.swap.size.0 > 1 << 50 {
-            return fault("swap.size", format!("expected at most 1PiB, found {}", self.swap.size));
+    fn swap_areas(&self) -> Check {
+        let swap = &self.swap;
+        let sizes = swap.area.iter().map(|area| (area.name.as_str(), area.size));
+        for (name, size) in std::iter::once((MAIN, swap.size)).chain(sizes) {
+            if size.0 > 1 << 50 {
+                let key = format!("{}.size", Swap::key(name));
+                return fault(key, format!("expected at most 1PiB, found {size}"));
+            }
+        }
+        let mut seen = vec![MAIN];
+        for area in &swap.area {
+            let name = area.name.as_str();
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if name.is_empty() || !name.chars().all(plain) {
+                let message = format!("the name `{name}` is not of letters, digits, - and _");
+                return fault("swap.area", message);
+            }
+            if seen.contains(&name) {
+                let message = format!("another swap area is called `{name}` too");
+                return fault(format!("{}.name", Swap::key(name)), message);
+            }
+            seen.push(name);
         }
         Ok(())
     }

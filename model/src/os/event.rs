@@ -61,9 +61,12 @@ impl Os {
                 effects.work.push(Work::Switch);
                 Ok(())
             }
+            Event::PageContent { addr, class } => {
+                self.page_content(process, addr, class);
+                Ok(())
+            }
             Event::HeapMalloc { .. }
             | Event::HeapFree { .. }
-            | Event::PageContent { .. }
             | Event::Phase { .. }
             | Event::RegionStart
             | Event::RegionEnd => Ok(()),
@@ -152,6 +155,7 @@ impl Os {
 
     /// Removes the pages from `first` to `last`.
     pub(super) fn zap(&mut self, index: u32, first: u64, last: u64, effects: &mut Effects) {
+        self.contents.forget(index, first >> self.page.0, last >> self.page.0);
         let Some((process, root)) = self.spaces.get(index).map(|space| (space.process, space.root))
         else {
             return;

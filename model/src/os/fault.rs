@@ -221,6 +221,8 @@ impl Os {
         slot: u32,
         effects: &mut Effects,
     ) -> Result<FaultKind, OsError> {
+        // The only user of a page in memory has no use for the compressed copy (mm/memory.c, `do_swap_page`).
+        let synchronous = self.slots.is_synchronous(slot);
         let (frame, read) = match self.slots.frame(slot) {
             Some(frame) => {
                 let state = self.frames.get_mut(frame);
@@ -237,20 +239,21 @@ impl Os {
         let shared = self.frames.get(frame).mappings() > 0 || self.slots.references(slot) > 1;
         self.map(fault.index, fault.page, frame, fault.flags(!shared));
         self.slots.release(slot);
+        self.shrink_pool();
         effects.table_writes(1);
         if read {
             self.fresh = Some(frame);
         }
         if fault.store() && shared && !fault.area.is_some_and(|area| area.shared) {
             self.copy(fault, frame, effects)?;
-        } else if fault.store() || !shared && self.slots.crowded() {
+        } else if fault.store() || !shared && (read && synchronous || self.slots.crowded()) {
             self.drop_slot(frame);
         }
         Ok(FaultKind::SwapIn)
     }
 
-    /// Reads the wanted slot, and its neighbours ahead of need; returns the wanted page's frame, which
-    /// then is in the swap cache.
+    /// Reads the wanted slot, and its neighbours ahead of need unless the device is synchronous and nobody
+    /// else uses the page; returns the wanted page's frame, which then is in the swap cache.
     fn read_in(
         &mut self,
         fault: &Fault,
@@ -259,8 +262,9 @@ impl Os {
     ) -> Result<u32, OsError> {
         self.counters.refaults += 1;
         let mut read = vec![wanted];
-        if !self.textbook {
-            for slot in self.readahead.window(wanted) {
+        let alone = self.slots.is_synchronous(wanted) && self.slots.references(wanted) == 1;
+        if !self.textbook && !alone {
+            for slot in self.slots.window(wanted, &mut self.readahead) {
                 let absent = self.slots.in_use(slot) && self.slots.frame(slot).is_none();
                 if slot != wanted && absent {
                     // What does not fit is not read ahead.
@@ -283,6 +287,7 @@ impl Os {
     /// Counts slots that are read, and reports them in runs.
     pub(super) fn account_reads(&mut self, mut read: Vec<u32>, effects: &mut Effects) {
         self.counters.swap_reads += read.len() as u64;
+        read.iter().for_each(|slot| self.slots.count_read(*slot));
         read.sort_unstable();
         if !self.textbook {
             for run in read.chunk_by(|a, b| a + 1 == *b) {

@@ -41,6 +41,7 @@ impl Os {
             self.build_path(to, addr, effects)?;
             entries += self.copy_entry(from, to, addr, &mut own)?;
         }
+        self.contents.copy(from, to);
         effects.table_writes(entries);
         flush(parent, 0, &mut own);
         effects.work.append(&mut own.work);

@@ -37,7 +37,9 @@ impl Os {
         let held = self.resident + self.cached;
         equal("pages that the policy holds", self.policy.len() as u64, held)?;
         let zero = u64::from(self.zero.is_some());
-        let used = held + self.wired + zero + self.table_space.frames();
+        let pool = self.pool.len() as u64;
+        equal("frames of compressed pages", pool, self.slots.pool_frames())?;
+        let used = held + self.wired + zero + self.table_space.frames() + pool;
         equal("free frames", self.buddy.free(), self.buddy.frames().saturating_sub(used))
     }
 

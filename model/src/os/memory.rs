@@ -167,6 +167,7 @@ impl Os {
         let slot = std::mem::replace(&mut self.frames.get_mut(frame).slot, NONE);
         if slot != NONE {
             self.slots.uncache(slot);
+            self.shrink_pool();
         }
     }
 
@@ -232,15 +233,18 @@ impl Os {
         }
         if fresh {
             self.counters.swap_writes += 1;
+            self.slots.write(slot, self.contents.ratio(&mappers));
             if !self.textbook {
                 effects.swap_write(SwapSlot(slot.into()));
             }
         }
         self.counters.evicted += 1;
         self.slots.uncache(slot);
+        self.shrink_pool();
         self.frames.spill.remove(&frame);
         self.frames.reset(frame);
         self.buddy.release(frame, 0);
+        self.grow_pool();
     }
 
     /// Frees a frame that nothing maps and the swap cache does not need.
@@ -284,6 +288,7 @@ impl Os {
                 self.cached -= 1;
                 self.free(frame);
             }
+            self.shrink_pool();
             return;
         }
         let Some(frame) = pte.pfn().map(|pfn| pfn.0 as u32) else { return };

@@ -14,6 +14,7 @@
 
 pub mod address_space;
 mod advice;
+mod compressed;
 mod effects;
 mod error;
 mod event;
@@ -36,7 +37,8 @@ use tracegen::record::ProcessId;
 
 use crate::address::{PageShift, Pfn, PhysAddr, VirtAddr};
 use crate::config::Config;
-use crate::time::settings::Device;
+use crate::units::ByteSize;
+use compressed::Contents;
 pub use effects::{Effects, Invalidation};
 pub use error::OsError;
 use frames::{Buddy, FrameTable, TableSpace};
@@ -47,7 +49,7 @@ use reclaim::{Page, Policy, Reclaim, Touch};
 use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
 use statistics::Counters;
-use swap::{Readahead, Slots};
+use swap::{Readahead, SwapSpace};
 
 /// A translation as the walker finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +110,11 @@ pub struct Os {
     table_space: TableSpace,
     buddy: Buddy,
     frames: FrameTable,
-    slots: Slots,
+    slots: SwapSpace,
+    /// Frames with compressed pages.
+    pool: Vec<u32>,
+    /// The content classes that pages have, where that decides how far they can be compressed.
+    contents: Contents,
     readahead: Readahead,
     policy: Policy,
     spaces: Spaces,
@@ -149,12 +155,15 @@ impl Os {
         let page = geometry.page();
         let (frames, textbook) = memory(config, page)?;
         let tables_outside = textbook || geometry.is_flat();
-        let slots = if textbook { u32::MAX } else { swap_slots(config, page)? };
+        let slots = if textbook { SwapSpace::unlimited() } else { swap_space(config, page)? };
         let mut os = Self {
             table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
             buddy: Buddy::new(frames),
             frames: FrameTable::default(),
-            slots: Slots::new(slots),
+            no_device: slots.is_empty(),
+            contents: Contents::new(&config.swap.content, slots.compresses()),
+            slots,
+            pool: Vec::new(),
             readahead: Readahead::new(config.os.swap_readahead),
             policy: Policy::new(&config.os.reclaim, most_pages(config, frames, page)),
             spaces: Spaces::default(),
@@ -163,7 +172,6 @@ impl Os {
             limit: config.os.limit.map(|limit| limit.0),
             strict: config.os.strict_areas,
             prefaulted: (config.os.prefault == Prefault::Accessed).then(Made::default),
-            no_device: !textbook && config.swap.device == Device::None,
             zero: None,
             fresh: None,
             resident: 0,
@@ -306,19 +314,16 @@ fn most_pages(config: &Config, frames: u64, page: PageShift) -> usize {
     usize::try_from(frames.min(limit)).unwrap_or(usize::MAX)
 }
 
-/// Slots of the swap area, its header included.
-fn swap_slots(config: &Config, page: PageShift) -> Result<u32, OsError> {
-    if config.swap.device == Device::None {
-        return Ok(0);
+/// The swap areas.
+fn swap_space(config: &Config, page: PageShift) -> Result<SwapSpace, OsError> {
+    let areas = config.swap.areas(page.bytes());
+    let slots: u64 = areas.iter().map(|area| area.slots).fold(0, u64::saturating_add);
+    if slots >= u64::from(u32::MAX) {
+        let size = areas.iter().map(|area| area.size.0).fold(0, u64::saturating_add);
+        let message = format!("{} is more than the model's 2^32 - 2 pages", ByteSize(size));
+        return Err(setting("swap.size", message));
     }
-    u32::try_from(config.swap.size.0 >> page.0).ok().filter(|slots| *slots < u32::MAX).ok_or_else(
-        || {
-            setting(
-                "swap.size",
-                format!("{} is more than the model's 2^32 - 2 pages", config.swap.size),
-            )
-        },
-    )
+    Ok(SwapSpace::new(&config.swap, page.bytes()))
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ impl Os {
             "pages read ahead that were wanted",
             c.readahead_hits,
         );
+        self.slots.report(out);
     }
 
     fn report_memory(&self, out: &mut Statistics) {

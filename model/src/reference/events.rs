@@ -62,9 +62,16 @@ impl Memory {
                 }
                 Ok(())
             }
+            Event::PageContent { addr, class } => {
+                if let Some(addr) = self.shape.fold(addr)
+                    && self.spaces.contains_key(&process)
+                {
+                    self.contents.insert((process, addr / self.page), class);
+                }
+                Ok(())
+            }
             Event::HeapMalloc { .. }
             | Event::HeapFree { .. }
-            | Event::PageContent { .. }
             | Event::Phase { .. }
             | Event::RegionStart
             | Event::RegionEnd => Ok(()),
@@ -134,6 +141,8 @@ impl Memory {
 
     /// Empties the entries from `first` to `last`.
     pub fn zap(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
+        self.contents
+            .retain(|(whose, page), _| *whose != process || !(first..=last).contains(page));
         let pages = self.pages_between(process, first, last);
         let present = pages.iter().filter(|(_, entry)| entry.present).map(|(page, _)| *page);
         let present: Vec<u64> = present.collect();
@@ -309,6 +318,9 @@ impl Memory {
                 }
             }
         }
+        let known = self.contents.range((parent, 0)..=(parent, u64::MAX));
+        let copies: Vec<_> = known.map(|((_, page), class)| ((child, *page), *class)).collect();
+        self.contents.extend(copies);
         effects.table_writes(written);
         flush(parent, &protected, effects);
         Ok(())

@@ -125,6 +125,13 @@ impl Memory {
     pub fn settle(&mut self, slot: u64) {
         if self.slots.frame(slot).is_none() && self.references(slot) == 0 {
             self.slots.used.remove(&slot);
+            self.slots.compressed.remove(&slot);
+            // Frames that the compressed pages do not need any more go back, the last one first.
+            while self.pool.len() as u64 > self.slots.pool() {
+                if let Some(frame) = self.pool.pop() {
+                    self.buddy.give(frame, 0);
+                }
+            }
         }
     }
 
@@ -164,6 +171,10 @@ impl Memory {
             effects.work.push(Work::Invalidate { pages });
         }
         if new {
+            let class = mappers.iter().find_map(|mapper| self.contents.get(mapper));
+            let ratio = class.and_then(|class| self.ratios.get(class).copied());
+            self.slots.write(slot, ratio);
+            self.count_area(slot, "writes");
             self.counts.add("swap.writes", 1);
             if !self.textbook {
                 effects.work.push(Work::SwapWrite { slot: SwapSlot(slot), pages: 1 });
@@ -172,5 +183,18 @@ impl Memory {
         self.slots.used.insert(slot, None);
         self.settle(slot);
         self.buddy.give(frame, 0);
+        while (self.pool.len() as u64) < self.slots.pool() {
+            let Some(frame) = self.buddy.take(0) else { break };
+            self.pool.push(frame);
+        }
+    }
+
+    /// Counts what an area is used for, where there are several.
+    pub fn count_area(&mut self, slot: u64, what: &str) {
+        if self.slots.areas.len() > 1
+            && let Some(area) = self.slots.area(slot)
+        {
+            self.counts.add(&format!("swap.area.{}.{what}", area.name), 1);
+        }
     }
 }

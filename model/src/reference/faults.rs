@@ -205,6 +205,8 @@ impl Memory {
         effects: &mut Effects,
     ) -> Result<bool, Stopped> {
         let cached = self.slots.frame(slot);
+        // What one page alone names and a device in memory holds is read straight into its frame.
+        let moved = cached.is_none() && self.slots.in_memory(slot);
         let frame = match cached {
             Some(frame) => frame,
             None => self.read_in(fault, slot, effects)?,
@@ -223,7 +225,7 @@ impl Memory {
         }
         if fault.store() && shared && !fault.shared_area() {
             self.copy(fault, frame, effects)?;
-        } else if fault.store() || !shared && self.slots.crowded() {
+        } else if fault.store() || !shared && (moved || self.slots.crowded()) {
             self.drop_slot(frame);
         }
         Ok(cached.is_none())
@@ -238,7 +240,16 @@ impl Memory {
     ) -> Result<u64, Stopped> {
         self.counts.add("os.reclaim.refaults", 1);
         let mut read = Vec::new();
-        let window = if self.textbook { Vec::new() } else { self.window.around(wanted) };
+        let alone = self.slots.in_memory(wanted) && self.references(wanted) == 1;
+        let mut window = Vec::new();
+        if !self.textbook
+            && !alone
+            && let Some(area) = self.slots.area(wanted)
+        {
+            let (first, capacity) = (area.first, area.capacity);
+            let around = self.window.around(wanted - first).into_iter();
+            window = around.filter(|slot| *slot < capacity).map(|slot| first + slot).collect();
+        }
         for slot in window.into_iter().filter(|slot| *slot != wanted) {
             // What makes room for one may change what the next slot holds.
             if self.slots.used.get(&slot) == Some(&None) {
@@ -269,6 +280,7 @@ impl Memory {
     /// Counts slots that are read, and tells of them run by run.
     pub fn account(&mut self, mut read: Vec<u64>, effects: &mut Effects) {
         self.counts.add("swap.reads", read.len() as u64);
+        read.iter().for_each(|slot| self.count_area(*slot, "reads"));
         read.sort_unstable();
         if self.textbook {
             return;

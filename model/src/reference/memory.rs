@@ -19,7 +19,6 @@ use crate::mmu::settings::PageTable;
 use crate::os::reclaim::Page as Owner;
 use crate::os::settings::{Memory as Size, Prefault};
 use crate::outcome::Work;
-use crate::time::settings::Device;
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +124,12 @@ pub struct Memory {
     pub buddy: Buddy,
     pub places: TablePlaces,
     pub slots: Slots,
+    /// Frames with compressed pages.
+    pub pool: Vec<u64>,
+    /// How many pages of a content class fit where one was, compressed.
+    pub ratios: BTreeMap<u64, u32>,
+    /// The content classes of pages.
+    pub contents: BTreeMap<(ProcessId, u64), u64>,
     pub window: Window,
     pub reclaim: Box<dyn Policy>,
     /// The page that was last written to a slot.
@@ -150,14 +155,6 @@ impl Memory {
             Some(Size::Bytes(bytes)) => (bytes.0 / page, false),
             None => ((8 << 30) / page, false),
         };
-        let no_device = config.swap.device == Device::None;
-        let slots = if textbook {
-            u64::from(u32::MAX)
-        } else if no_device {
-            0
-        } else {
-            config.swap.size.0 / page
-        };
         let most = config.os.limit.map_or(u64::MAX, |limit| limit.0 / page);
         let flat = config.mmu.format.is_none() && config.mmu.page_table == PageTable::Flat;
         let mut memory = Self {
@@ -173,7 +170,10 @@ impl Memory {
             pages: BTreeMap::new(),
             buddy: Buddy::new(frames),
             places: TablePlaces::new(page, shape.unit, frames, textbook || flat),
-            slots: Slots::new(slots),
+            slots: Slots::new(&config.swap, page, textbook),
+            pool: Vec::new(),
+            ratios: config.swap.content.iter().map(|known| (known.class, known.ratio)).collect(),
+            contents: BTreeMap::new(),
             window: Window::new(config.os.swap_readahead),
             reclaim: reclaim::policy(config.os.reclaim, frames.min(most)),
             owners: BTreeMap::new(),
@@ -341,6 +341,10 @@ impl Memory {
         counts.add("os.pages.peak_resident", self.peak);
         counts.add("os.pages.cached", self.pages.len() as u64 - self.resident());
         counts.add("os.pages.table_pages", self.places.pages());
+        if self.slots.compresses() {
+            counts.add("swap.zram.bytes", self.slots.compressed.values().sum());
+            counts.add("swap.zram.frames", self.pool.len() as u64);
+        }
         self.buddy.report(counts);
     }
 }

@@ -1,7 +1,8 @@
 //! The kernel's time: faults, system calls, process switches.
 //!
 //! Work runs in order on the CPU whose window has drained. Reading from swap blocks the task (there is
-//! one a CPU, so the CPU idles). Writing does not, as long as the device's queue has room.
+//! one a CPU, so the CPU idles), unless the CPU itself decompresses. Writing does not, as long as the
+//! device's queue has room.
 
 use crate::outcome::Work;
 use crate::statistics::Histogram;
@@ -63,7 +64,8 @@ impl<B: Backing> Kernel<B> {
                     self.runs.push(Run { first: slot, pages });
                     rest.next();
                 }
-                if !waited_before {
+                let sleeps = self.runs.iter().any(|run| !self.backing.is_synchronous(run));
+                if sleeps && !waited_before {
                     busy = busy.saturating_add(self.costs.major);
                     waited_before = true;
                 }
@@ -176,6 +178,15 @@ mod tests {
         assert_eq!(kernel.fault(0, &work, &mut stack), 2 * cycles);
         let waits = kernel.swap_read_ns.summary();
         assert_eq!((waits.count, waits.min, waits.max), (2, 10_000, 10_000));
+    }
+
+    #[test]
+    fn nobody_sleeps_for_a_page_in_memory() {
+        let (mut kernel, mut stack) = kernel(10_000_000);
+        let read = |slot| Work::SwapRead { slot: SwapSlot(slot), pages: 1 };
+        assert_eq!(kernel.fault(0, &[read(1000)], &mut stack), 2 * 10_000);
+        let both = kernel.fault(1 << 20, &[read(1000), read(1)], &mut stack);
+        assert_eq!(both, (1 << 20) + 2 * 12_000);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl ports::Memory for Dram {
     }
 }
 
-/// The swap device.
+/// The swap devices.
 #[derive(Debug)]
 struct SwapDevice(Storage);
 
@@ -224,6 +224,7 @@ impl SwapDevice {
         let mut swap = config.swap.clone();
         if let Some(Capacity::Frames(_)) = config.os.memory {
             swap.device = Device::None;
+            swap.area.clear();
         }
         Storage::new(&swap, config.mmu.base_page().0).map(Self)
     }
@@ -235,5 +236,8 @@ impl ports::Backing for SwapDevice {
     }
     fn write(&mut self, arrival: u64, run: storage::Run) -> u64 {
         self.0.write(arrival, run)
+    }
+    fn is_synchronous(&self, run: &storage::Run) -> bool {
+        self.0.is_synchronous(run.first)
     }
 }

@@ -19,6 +19,8 @@ pub(super) trait Memory {
 pub(super) trait Backing {
     /// Reads runs of slots that are asked for together; returns when all are there.
     fn read(&mut self, arrival: u64, runs: &[Run]) -> u64;
-    /// Hands over the write of a run; returns when the device's queue has taken it.
+    /// Hands over the write of a run; returns when the writer can go on.
     fn write(&mut self, arrival: u64, run: Run) -> u64;
+    /// Whether the CPU itself does what is asked of a run, so that nobody sleeps.
+    fn is_synchronous(&self, run: &Run) -> bool;
 }

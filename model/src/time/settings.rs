@@ -8,7 +8,9 @@ use crate::units::{Frequency, Span};
 pub use crate::config::InvalidSetting;
 
 pub use super::dram::settings::{Dram, DramPreset, RowPolicy, Timing};
-pub use super::storage::settings::{Device, Flash, Hdd, ReadaheadBy, Scheduler, Swap};
+pub use super::storage::settings::{
+    Area, Content, Device, Flash, Hdd, MAIN, ReadaheadBy, Scheduler, Swap, Zram,
+};
 
 /// The CPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,9 @@
-//! The swap area's slots and what is read ahead of a fault.
+//! Swap areas, their slots, and what is read ahead of a fault.
 
 mod readahead;
 mod slots;
+mod space;
 
 pub use readahead::Readahead;
 pub use slots::Slots;
+pub use space::SwapSpace;

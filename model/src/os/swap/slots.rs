@@ -1,4 +1,4 @@
-//! The swap area: which slot is free, who refers to it, and which frame holds a copy of it.
+//! A swap area: which slot is free, who refers to it, and which frame holds a copy of it.
 //!
 //! Slots are handed out as Linux does on a rotating disk (mm/swapfile.c): upwards within a cluster of
 //! 256, then from the lowest cluster that is entirely free, and where there is none, the lowest free slot.
@@ -64,9 +64,9 @@ impl Slots {
         self.used
     }
 
-    /// Whether so much is used that a copy is not kept once it has been read (Linux's `vm_swap_full`).
-    pub fn crowded(&self) -> bool {
-        self.used > self.capacity / 2
+    /// All slots, the header included.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
     }
 
     fn clusters(&self) -> u32 {
@@ -83,16 +83,25 @@ impl Slots {
 
     /// A slot for the copy of `frame`; `None` where the area is full.
     pub fn allocate(&mut self, frame: u32) -> Option<u32> {
-        let slot = match self.current.and_then(|cluster| self.free_in(cluster, self.cursor)) {
-            Some(slot) => slot,
-            None => self.next_cluster()?,
-        };
+        match self.allocate_here(frame) {
+            Some(slot) => Some(slot),
+            None => self.next_cluster().map(|slot| self.take(slot, frame)),
+        }
+    }
+
+    /// A slot for the copy of `frame` behind the last one, in the same cluster.
+    pub fn allocate_here(&mut self, frame: u32) -> Option<u32> {
+        let slot = self.current.and_then(|cluster| self.free_in(cluster, self.cursor))?;
+        Some(self.take(slot, frame))
+    }
+
+    fn take(&mut self, slot: u32, frame: u32) -> u32 {
         let (cluster, bit) = (slot / CLUSTER, slot % CLUSTER);
         (self.current, self.cursor) = (Some(cluster), bit + 1);
         self.mark(slot, true);
         self.change(slot, |state| *state = Slot { references: 0, frame });
         self.used += 1;
-        Some(slot)
+        slot
     }
 
     fn next_cluster(&mut self) -> Option<u32> {
@@ -197,9 +206,9 @@ impl Slots {
         }
     }
 
-    /// A slot whose only holder is a frame in memory, so that it could be given up; at or after `from`.
-    pub fn redundant(&self, from: u32) -> Option<(u32, u32)> {
-        let slot = *self.redundant.range(from..).next().or_else(|| self.redundant.first())?;
+    /// The first slot from `from` on whose only holder is a frame in memory, so that it could be given up.
+    pub fn redundant_from(&self, from: u32) -> Option<(u32, u32)> {
+        let slot = *self.redundant.range(from..).next()?;
         Some((slot, self.get(slot).frame))
     }
 
@@ -273,13 +282,13 @@ mod tests {
         let mut slots = Slots::new(1024);
         let all: Vec<u32> = (0..600).filter_map(|frame| slots.allocate(frame)).collect();
         all.iter().for_each(|slot| slots.refer(*slot));
-        assert_eq!(slots.redundant(0), None);
+        assert_eq!(slots.redundant_from(0), None);
         assert_eq!([9, 500].map(|index| slots.release(all[index])), [0, 0]);
-        let found = [0, 11, all[500], all[500] + 1].map(|from| slots.redundant(from));
+        let found = [0, 11, all[500], all[500] + 1].map(|from| slots.redundant_from(from));
         let (low, high) = (Some((all[9], 9)), Some((all[500], 500)));
-        assert_eq!(found, [low, high, high, low]);
+        assert_eq!(found, [low, high, high, None]);
         slots.uncache(all[9]);
-        assert_eq!(slots.redundant(0), high);
+        assert_eq!(slots.redundant_from(0), high);
         slots.check().unwrap();
     }
 

@@ -97,6 +97,7 @@ fn a_frame_machine_spends_no_frames_on_tables_and_no_time_on_swap() {
     assert_eq!(count(&os, "os.pages.peak_resident"), 2);
 }
 
+mod compressed;
 mod events;
 mod random;
 mod swapping;

@@ -221,6 +221,33 @@ fn rules(dice: &mut Dice, level: u64, line: u64, takes_dirty: bool, text: &mut S
     through
 }
 
+/// Swap areas in memory and beside each other.
+fn areas(dice: &mut Dice, page: u64, text: &mut String) {
+    let device = |dice: &mut Dice| match dice.below(4) {
+        0 => "\"hdd\"".to_owned(),
+        1 => "\"none\"".to_owned(),
+        2 => "\"zram\"".to_owned(),
+        _ => format!("{{ kind = \"zram\", ratio = {} }}", dice.between(1, 9)),
+    };
+    let main = device(dice);
+    let _ = writeln!(text, "[swap]\ndevice = {main}\nsize = {}", dice.between(1, 600) * page);
+    if dice.percent(50) {
+        let _ = writeln!(text, "priority = {}", dice.below(3));
+    }
+    for area in 0..dice.below(3) {
+        let device = device(dice);
+        let _ = writeln!(text, "[[swap.area]]\nname = \"a{area}\"\ndevice = {device}");
+        let _ = writeln!(text, "size = {}", dice.between(1, 40) * page);
+        if dice.percent(70) {
+            let _ = writeln!(text, "priority = {}", dice.below(3));
+        }
+    }
+    for class in 0..dice.below(3) {
+        let ratio = dice.between(1, 12);
+        let _ = writeln!(text, "[[swap.content]]\nclass = {class}\nratio = {ratio}");
+    }
+}
+
 /// Memory, reclaim and swap.
 fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
     let unit = page.max(4096);
@@ -282,6 +309,7 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
         4 => {
             let _ = writeln!(text, "[swap]\nsize = {}", dice.between(250, 600) * page);
         }
+        5..8 => areas(dice, page, text),
         _ => {}
     }
 }

@@ -143,6 +143,9 @@ impl Maker<'_> {
             16..18 => Event::Fork { child: self.dice.below(self.processes + 2) as u32 },
             18 if self.dice.percent(50) => Event::Exec,
             18 => Event::Exit,
+            _ if self.dice.percent(70) => {
+                Event::PageContent { addr: self.place(), class: self.dice.below(4) }
+            }
             _ => Event::HeapMalloc { addr, size: length },
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::flash::Flash;
 use super::hdd::Hdd;
+use super::zram::Zram;
 use super::{nvme, optane, sata_ssd};
 use crate::config::InvalidSetting;
 use crate::units::{ByteSize, Span};
@@ -30,6 +31,18 @@ pub enum Device {
     Nvme(Flash),
     /// A drive of phase-change memory behind PCIe.
     Optane(Flash),
+    /// Compressed pages in memory.
+    Zram(Zram),
+}
+
+impl Device {
+    /// What the operating system has to know of it, as a word: devices of one class differ in time alone.
+    pub fn class(kind: &str) -> &str {
+        match kind {
+            "none" | "zram" => kind,
+            _ => "block",
+        }
+    }
 }
 
 impl Default for Device {
@@ -47,10 +60,12 @@ enum Kind {
     SataSsd,
     Nvme,
     Optane,
+    Zram,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::None, Self::Hdd, Self::SataSsd, Self::Nvme, Self::Optane];
+    const ALL: [Self; 6] =
+        [Self::None, Self::Hdd, Self::SataSsd, Self::Nvme, Self::Optane, Self::Zram];
 
     /// The device of that name.
     fn device(self) -> Device {
@@ -60,6 +75,7 @@ impl Kind {
             Self::SataSsd => Device::SataSsd(sata_ssd::DEFAULT),
             Self::Nvme => Device::Nvme(nvme::DEFAULT),
             Self::Optane => Device::Optane(optane::DEFAULT),
+            Self::Zram => Device::Zram(Zram::default()),
         }
     }
 }
@@ -99,6 +115,7 @@ fn device(kind: Kind, given: &Map<String, Value>) -> Result<Device, String> {
         Device::SataSsd(flash) => Device::SataSsd(described(flash, given)?),
         Device::Nvme(flash) => Device::Nvme(described(flash, given)?),
         Device::Optane(flash) => Device::Optane(described(flash, given)?),
+        Device::Zram(zram) => Device::Zram(described(zram, given)?),
     })
 }
 

@@ -133,6 +133,11 @@ fn every_setting_of_a_device_counts() {
             assert!(other != plain, "{setting} of {kind} changes nothing");
         }
     }
+    let zram = ["compress = \"7us\"", "decompress = \"7us\""];
+    for setting in zram {
+        let other = trace(&format!("{{ kind = \"zram\", {setting} }}"));
+        assert!(other != trace("\"zram\""), "{setting} of zram changes nothing");
+    }
     let knee = |at: &str| trace(&format!("{{ kind = \"hdd\", seek_knee = 900, {at} }}"));
     assert!(knee("seek_at_knee = \"9ms\"") != knee("seek_at_knee = \"8ms\""));
 }
@@ -143,4 +148,29 @@ fn a_part_of_a_disk_must_fit_on_it() {
         Hdd { capacity: Some(ByteSize(1 << 30)), scheduler: Scheduler::Fifo, ..Hdd::default() };
     let swap = Swap { device: Device::Hdd(small), ..Swap::default() };
     assert_eq!(Storage::new(&swap, 4096).unwrap_err().key, "swap.device.capacity");
+}
+
+/// Each area has a device of its own, and devices work side by side; the CPU does one thing at a time.
+#[test]
+fn areas_have_devices_of_their_own() {
+    let text = "device = \"nvme\"\nsize = \"1MiB\"\n\
+                [[area]]\nname = \"slow\"\ndevice = \"sata-ssd\"\nsize = \"1MiB\"\n\
+                [[area]]\nname = \"ram\"\ndevice = \"zram\"\nsize = \"1MiB\"\n";
+    let mut storage = Storage::new(&toml::from_str(text).unwrap(), 4096).unwrap();
+    assert_eq!(storage.read(0, &[run(255, 1)]), 80 * MICROSECOND);
+    assert_eq!(storage.read(0, &[run(5, 1), run(256, 1)]), 90 * MICROSECOND);
+    let start = 1000 * MICROSECOND;
+    assert_eq!(storage.read(start, &[run(512, 3), run(600, 1)]), start + 8 * MICROSECOND);
+    assert_eq!(storage.write(2 * start, run(512, 2)), 2 * start + 10 * MICROSECOND);
+    let synchronous =
+        [0, 255, 256, 511, 512, 700].map(|slot| storage.is_synchronous(SwapSlot(slot)));
+    assert_eq!(synchronous, [false, false, false, false, true, true]);
+    let mut statistics = Statistics::default();
+    storage.report(&mut statistics);
+    let busy = |name: &str| statistics.get(&format!("swap.{name}busy_ns")).unwrap().as_f64();
+    assert_eq!(busy(""), busy("area.main.") + busy("area.slow.") + busy("area.ram."));
+    assert_eq!((busy("area.slow."), busy("area.ram.")), (90_000.0, 18_000.0));
+    let wrong = text.replace("\"sata-ssd\"", "{ kind = \"sata-ssd\", read = \"4cycles\" }");
+    let error = Storage::new(&toml::from_str(&wrong).unwrap(), 4096).unwrap_err();
+    assert_eq!(error.key, "swap.area.slow.device.read");
 }
