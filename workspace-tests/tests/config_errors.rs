@@ -125,8 +125,8 @@ fn no_toml() {
 #[test]
 fn planned_values_and_keys_are_refused_by_name() {
     for (path, value) in [
-        ("mmu.tlb.stlb.replacement", "lfu"),
-        ("cache.l2.replacement", "{ policy = \"dip\" }"),
+        ("mmu.tlb.stlb.replacement", "opt"),
+        ("cache.l2.replacement", "{ policy = \"opt\" }"),
         ("cache.l1d.prefetcher", "stride"),
         ("cache.l3.hash", "true"),
         ("os.thp", "always"),

@@ -1,4 +1,5 @@
-//! One cache, untranslated: hits, misses of clean lines and misses that evict dirty lines.
+//! One cache, untranslated: hits, misses of clean lines and misses that evict dirty lines; of the less usual
+//! policies the first two.
 
 use crate::machine::{Function, bare};
 use crate::{Case, stream};
@@ -14,8 +15,27 @@ const SHAPES: [(&str, u64, u32, &str); 5] = [
     ("2MiBx16-srrip", 2 << 20, 16, "srrip"),
 ];
 
+/// Policies of the cache of 2 MiB.
+const OTHERS: [(&str, &str); 9] = [
+    ("2MiBx16-bit-plru", "bit-plru"),
+    ("2MiBx16-nru", "nru"),
+    ("2MiBx16-lfu", "lfu"),
+    ("2MiBx16-lip", "lip"),
+    ("2MiBx16-bip", "bip"),
+    ("2MiBx16-dip", "dip"),
+    ("2MiBx16-brrip", "brrip"),
+    ("2MiBx16-drrip", "drrip"),
+    ("2MiBx16-ship", "ship"),
+];
+
 pub(super) fn cases() -> Vec<Case> {
-    SHAPES.into_iter().flat_map(of_shape).chain(RULES.into_iter().map(of_rule)).collect()
+    let mut cases: Vec<_> = SHAPES.into_iter().flat_map(of_shape).collect();
+    for (name, policy) in OTHERS {
+        let [hit, miss, _] = of_shape((name, 2 << 20, 16, policy));
+        cases.extend([hit, miss]);
+    }
+    cases.extend(RULES.into_iter().map(of_rule));
+    cases
 }
 
 /// Name, and what the second of two levels is set to: misses of both, in sequence.

@@ -10,7 +10,7 @@ use crate::{Case, stream};
 const LOOKUPS: u64 = 1 << 16;
 
 /// Name, entries, ways, policy.
-const SHAPES: [(&str, u64, &str, &str); 8] = [
+const SHAPES: [(&str, u64, &str, &str); 9] = [
     ("64x4-lru", 64, "4", "lru"),
     ("64x4-fifo", 64, "4", "fifo"),
     ("64x4-random", 64, "4", "random"),
@@ -18,6 +18,7 @@ const SHAPES: [(&str, u64, &str, &str); 8] = [
     ("64x4-srrip", 64, "4", "srrip"),
     ("64xfull-lru", 64, "full", "lru"),
     ("1536x12-lru", 1536, "12", "lru"),
+    ("1536x12-plru", 1536, "12", "plru"),
     ("1536xfull-lru", 1536, "full", "lru"),
 ];
 

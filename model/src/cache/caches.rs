@@ -114,7 +114,20 @@ impl Caches {
         }
     }
 
-    /// The site of the access that follows.
+    /// Whether any level's replacement policy has to be [told](Self::tell_site) of every access's site.
+    pub fn asks_site(&self) -> bool {
+        each!(self, caches => !caches.order().asking.is_empty())
+    }
+
+    /// What follows until the next call is done for an access from `site`: for replacement policies.
+    pub fn tell_site(&mut self, site: u64) {
+        match self {
+            Self::Plain(caches) => caches.site(site),
+            Self::Ruled(caches) => caches.tell_site(site),
+        }
+    }
+
+    /// The site of the access that follows, for prefetchers.
     #[inline]
     pub fn set_site(&mut self, site: u64) {
         if let Self::Ruled(caches) = self {

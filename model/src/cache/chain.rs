@@ -13,6 +13,8 @@ pub(super) struct Arrangement {
     pub chains: [Vec<u8>; 2],
     /// Where on the data chain page-table reads enter; past its end they go to memory.
     pub walk_entry: usize,
+    /// The caches whose policy asks for the site of every access.
+    pub asking: Vec<u8>,
 }
 
 impl Arrangement {
@@ -37,7 +39,10 @@ impl Arrangement {
             }
         }
         let walk_entry = walk_entry(list, &chains[0], entry_level)?;
-        Ok(Self { next, chains, walk_entry })
+        // There are at most 254 caches.
+        let asking = (0u8..).zip(list).filter(|(_, cache)| cache.replacement.asks_site());
+        let asking = asking.map(|(index, _)| index).collect();
+        Ok(Self { next, chains, walk_entry, asking })
     }
 
     /// The caches that serve `stream`, by level.

@@ -57,6 +57,12 @@ impl CacheHierarchy {
         self.levels[usize::from(index)].name()
     }
 
+    pub(super) fn site(&mut self, site: u64) {
+        for index in &self.order.asking {
+            self.levels[usize::from(*index)].site(site);
+        }
+    }
+
     pub(super) fn line_shift(&self, index: u8) -> u32 {
         self.levels[usize::from(index)].line_shift()
     }

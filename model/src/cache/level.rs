@@ -214,6 +214,11 @@ impl CacheLevel {
         self.counters
     }
 
+    /// As [`SetAssociative::site`].
+    pub fn site(&mut self, site: u64) {
+        self.lines.site(site);
+    }
+
     #[inline]
     fn key(&self, addr: PhysAddr) -> Key {
         Key { number: addr.0 >> self.line_shift, context: 0 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::schema::{Effect, Setting, settings};
+use super::schema::{Effect, Setting, schema, settings};
 
 const INTRODUCTION: &str = "\
 # Configuration reference
@@ -42,6 +42,34 @@ pub fn manual() -> String {
             text.push_str("|---|---|---|---|---|\n");
         }
         let _ = writeln!(text, "{}", row(key, setting));
+    }
+    text.push_str(&replacement_policies(&schema()));
+    text
+}
+
+/// The replacement policies with their parameters.
+fn replacement_policies(schema: &Value) -> String {
+    let mut text = "\n## Replacement policies\n\n\
+        A policy is its name, or a table with its parameters: `replacement = { policy = \"srrip\", bits = 3 }`. \
+        Invalid ways are filled first, the lowest one first.\n\n\
+        | policy | displaces | parameters |\n|---|---|---|\n"
+        .to_owned();
+    let none = Vec::new();
+    let forms = schema["$defs"]["ReplacementPolicy"]["anyOf"].as_array().unwrap_or(&none);
+    for form in forms {
+        let Some(name) = form["properties"]["policy"]["const"].as_str() else { continue };
+        let doc = form["description"].as_str().unwrap_or_default();
+        let properties = form["properties"].as_object().into_iter().flatten();
+        let parameters: Vec<_> = properties
+            .filter(|(key, _)| *key != "policy")
+            .map(|(key, parameter)| {
+                let doc = parameter["description"].as_str().unwrap_or_default().replace('\n', " ");
+                format!("`{key}` (default {}): {doc}", parameter["default"])
+            })
+            .collect();
+        let parameters = parameters.join("<br>");
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| `{name}` | {doc} | {parameters} |");
     }
     text
 }

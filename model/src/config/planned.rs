@@ -3,18 +3,9 @@
 /// Values of settings. A setting in an array is written without its element's name.
 const VALUES: [(&str, &[&str]); 7] = [
     ("mmu.page_table", &["hashed", "cuckoo"]),
-    (
-        "cache.replacement",
-        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
-    ),
-    (
-        "mmu.tlb.replacement",
-        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
-    ),
-    (
-        "mmu.pwc.replacement",
-        &["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"],
-    ),
+    ("cache.replacement", &["opt"]),
+    ("mmu.tlb.replacement", &["opt"]),
+    ("mmu.pwc.replacement", &["opt"]),
     ("cache.indexing", &["vivt"]),
     ("os.reclaim", &["linux-lru", "mglru"]),
     ("os.thp", &["madvise", "always"]),

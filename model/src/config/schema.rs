@@ -160,14 +160,20 @@ impl<'a> Walk<'a> {
             return names.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
         }
         if let Some(alternatives) = alternatives {
-            let kinds = alternatives.iter().map(|one| match (&one["const"], &one["properties"]) {
-                (Value::Null, Value::Object(keys)) => {
-                    format!("{{ {} }}", keys.keys().cloned().collect::<Vec<_>>().join(", "))
+            let is_form = |one: &&Value| one["properties"]["policy"]["const"].is_string();
+            let forms = alternatives.iter().filter(is_form).count();
+            let kinds = alternatives.iter().filter(|one| !is_form(one)).map(|one| {
+                match (&one["const"], &one["properties"]) {
+                    (Value::Null, Value::Object(keys)) => {
+                        format!("{{ {} }}", keys.keys().cloned().collect::<Vec<_>>().join(", "))
+                    }
+                    (Value::Null, _) => self.kind(one),
+                    (constant, _) => constant.to_string(),
                 }
-                (Value::Null, _) => self.kind(one),
-                (constant, _) => constant.to_string(),
             });
-            return kinds.collect::<Vec<_>>().join(", ");
+            // Forms of policies have a table of their own.
+            let forms = (forms > 0).then(|| "{ policy, its parameters }".to_owned());
+            return kinds.chain(forms).collect::<Vec<_>>().join(", ");
         }
         match target["type"].as_str().or_else(|| target["type"][0].as_str()) {
             Some("array") => format!("array of: {}", self.kind(&target["items"])),

@@ -143,6 +143,11 @@ pub struct Simulator {
     lanes: Vec<Lane>,
     /// Whether the reclaim policy has to know when pages are used next.
     wants_next_use: bool,
+    /// Whether a replacement policy has to know where accesses come from.
+    asks_site: bool,
+    /// Whether every access has to be looked up: one of the above, or a first level whose policy counts
+    /// repeated hits.
+    one_by_one: bool,
     accesses: AccessCounters,
     walks: WalkCounters,
     steps: Steps,
@@ -199,7 +204,12 @@ impl Simulator {
         let tlb_level = tlbs.chain(Stream::Data, base_page).first().map(|tlb| usize::from(*tlb));
         let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
-        let recall = Recall::new(tlb_level, cache_level.map(cache_level_of), caches.settles());
+        let cache_level = cache_level.map(cache_level_of);
+        let recall = Recall::new(tlb_level, cache_level, caches.settles());
+        let wants_next_use = config.os.reclaim.needs_next_use();
+        let asks_site = tlbs.asks_site() || pwc.asks_site() || caches.asks_site();
+        let mut first_levels = tlb_level.iter().chain(&cache_level);
+        let repeats_count = first_levels.any(|level| !level.policy.repeats_are_idle());
         let mut simulator = Self {
             translates: config.mmu.enabled,
             simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
@@ -234,7 +244,9 @@ impl Simulator {
             },
             os,
             lanes: Vec::new(),
-            wants_next_use: config.os.reclaim.needs_next_use(),
+            wants_next_use,
+            asks_site,
+            one_by_one: wants_next_use || asks_site || repeats_count,
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
@@ -280,8 +292,8 @@ impl Simulator {
             }
             let next = asides.peek().map_or(usize::MAX, |(next, _)| *next as usize);
             let end = next.min(batch.accesses());
-            if self.wants_next_use {
-                self.with_next_uses(batch, at..end, &mut uses, out)?;
+            if self.one_by_one {
+                self.one_by_one(batch, at..end, &mut uses, out)?;
             } else if columns.facts.plain {
                 self.stretch(&columns, at..end, out)?;
             } else {
@@ -292,8 +304,8 @@ impl Simulator {
         asides.try_for_each(|(_, aside)| self.aside(aside, out))
     }
 
-    /// Makes accesses whose pages' next uses are told.
-    fn with_next_uses(
+    /// Makes accesses that are all looked up, and tells what policies ask of them.
+    fn one_by_one(
         &mut self,
         batch: &Batch,
         range: Range<usize>,
@@ -302,9 +314,14 @@ impl Simulator {
     ) -> Result<(), SimulationError> {
         for index in range {
             let access = batch.access(index);
-            let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
-            let (mine, rest) = uses.split_at(uses.len().min(pages.count()));
-            *uses = rest;
+            let mut mine: &[u64] = &[];
+            if self.wants_next_use {
+                let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
+                (mine, *uses) = uses.split_at(uses.len().min(pages.count()));
+            }
+            if self.asks_site {
+                self.cpu.site(access.site);
+            }
             self.access(&access, mine, out)?;
         }
         Ok(())
@@ -393,14 +410,19 @@ impl Simulator {
     }
 
     /// Makes the CPU run `process`.
-    #[inline]
+    #[inline(always)]
     fn run_process(&mut self, process: u32) {
         if self.cpu.process != Some(process) {
-            let assignment = self.asids.assign(process);
-            let first = self.cpu.process.is_none();
-            self.cpu.switch(assignment.asid, assignment.flush && !first);
-            self.cpu.process = Some(process);
+            self.switch(process);
         }
+    }
+
+    #[cold]
+    fn switch(&mut self, process: u32) {
+        let assignment = self.asids.assign(process);
+        let first = self.cpu.process.is_none();
+        self.cpu.switch(assignment.asid, assignment.flush && !first);
+        self.cpu.process = Some(process);
     }
 
     fn first_tlb(&self, stream: Stream) -> u8 {

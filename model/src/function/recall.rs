@@ -1,9 +1,10 @@
 //! Lines whose next access need not look anything up.
 //!
 //! A hit on what was hit last *in its set* changes nothing but counts, in the TLB and in the cache,
-//! under any policy: there is no use in between that it could be ordered against, and permissions and
-//! dirty bits are as the access before left them. Under most policies so does a hit on what was filled
-//! last. So a line is remembered with its place, and it is
+//! under most policies: there is no use in between that it could be ordered against, and permissions and
+//! dirty bits are as the access before left them. (Where a policy [counts repeats](Policy::repeats_are_idle)
+//! nobody asks here.) Under many policies so does a hit on what was filled last. So a line is remembered
+//! with its place, and it is
 //! known for as long as neither its page's set in the first-level TLB nor its own in the first-level
 //! cache has seen anything else.
 //!
@@ -85,15 +86,6 @@ pub struct Recall {
     keeps_stores: bool,
 }
 
-/// Whether a way that has just been filled ranks as one that has just been used.
-fn fill_is_use(policy: &Policy) -> bool {
-    match policy {
-        Policy::Lru(_) | Policy::Fifo(_) | Policy::Random(_) | Policy::Plru(_) => true,
-        // What is new is not expected back as soon as what has been used again.
-        Policy::Srrip(_) => false,
-    }
-}
-
 /// The sets and the policy of a first level.
 #[derive(Debug, Clone, Copy)]
 pub struct Level<'a> {
@@ -126,7 +118,7 @@ impl Recall {
         };
         let groups = |level: Option<Level<'_>>| level.map_or(1, |level| groups(level.sets));
         let fill_is_use =
-            |level: Option<Level<'_>>| level.is_none_or(|level| fill_is_use(level.policy));
+            |level: Option<Level<'_>>| level.is_none_or(|level| level.policy.fill_is_use());
         let (pages, lines) = (groups(tlb), groups(cache));
         Self {
             known: vec![unknown; lines].into(),

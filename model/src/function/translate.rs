@@ -342,6 +342,13 @@ impl Cpu {
         self.table_access(entry, ReferenceKind::TableWrite, out);
     }
 
+    /// What follows is done for an access from `site`: some replacement policy asks for it.
+    pub(super) fn site(&mut self, site: u64) {
+        self.tlbs.site(site);
+        self.pwc.site(site);
+        self.caches.tell_site(site);
+    }
+
     /// Runs another address space.
     pub(super) fn switch(&mut self, asid: Asid, flush: bool) {
         self.asid = asid;

@@ -62,6 +62,8 @@ pub struct TlbHierarchy {
     tlbs: Vec<Tlb>,
     /// By stream, then by page size, smallest first.
     chains: [Vec<Chain>; 2],
+    /// The TLBs whose policy asks for the site of every access.
+    asking: Vec<u8>,
 }
 
 impl TlbHierarchy {
@@ -93,12 +95,27 @@ impl TlbHierarchy {
         }
         let data = chains(list, &tlbs, &sizes, Stream::Data)?;
         let instruction = chains(list, &tlbs, &sizes, Stream::Instruction)?;
-        Ok(Self { tlbs, chains: [data, instruction] })
+        // There are at most 253 TLBs.
+        let asking = (0..).zip(list).filter(|(_, tlb)| tlb.replacement.asks_site());
+        let asking = asking.map(|(index, _)| index).collect();
+        Ok(Self { tlbs, chains: [data, instruction], asking })
     }
 
     /// The TLBs in the order of the configuration.
     pub fn tlbs(&self) -> &[Tlb] {
         &self.tlbs
+    }
+
+    /// Whether any TLB's policy has to be told of every access's [site](Self::site).
+    pub fn asks_site(&self) -> bool {
+        !self.asking.is_empty()
+    }
+
+    /// What follows until the next call is done for an access from `site`.
+    pub fn site(&mut self, site: u64) {
+        for index in &self.asking {
+            self.tlbs[usize::from(*index)].site(site);
+        }
     }
 
     /// The TLB called `name`, to preload it.
@@ -123,7 +140,7 @@ impl TlbHierarchy {
     /// caller walks and then says [`count_miss`](Self::count_miss) with the size of the page.
     #[inline]
     pub fn lookup(&mut self, stream: Stream, asid: Asid, addr: VirtAddr) -> Option<Found> {
-        let Self { tlbs, chains } = self;
+        let Self { tlbs, chains, .. } = self;
         for chain in chains[stream as usize].iter().filter(|chain| chain.used) {
             let mut keys = chain.keys(asid, addr);
             let Some((first, key)) = keys.next() else { continue };
@@ -149,7 +166,7 @@ impl TlbHierarchy {
 
     /// Counts an access to a page of `size` that no TLB had, once for all its walks.
     pub fn count_miss(&mut self, stream: Stream, size: PageShift) {
-        let Self { tlbs, chains } = self;
+        let Self { tlbs, chains, .. } = self;
         for chain in chains[stream as usize].iter().filter(|chain| chain.size == size) {
             chain.tlbs.iter().for_each(|tlb| tlbs[usize::from(*tlb)].count_miss());
         }
@@ -164,7 +181,7 @@ impl TlbHierarchy {
         size: PageShift,
         entry: TlbEntry,
     ) {
-        let Self { tlbs, chains } = self;
+        let Self { tlbs, chains, .. } = self;
         let of_size = |chain: &Chain| chain.size == size;
         let Some(place) = chains[stream as usize].iter().position(of_size) else { return };
         if !chains[stream as usize][place].used {

@@ -49,6 +49,8 @@ impl Level {
 #[derive(Debug, Clone, Default)]
 pub struct PagingStructureCaches {
     levels: Vec<Level>,
+    /// Whether any level's policy asks for the site of every access.
+    asks_site: bool,
 }
 
 impl PagingStructureCaches {
@@ -102,7 +104,20 @@ impl PagingStructureCaches {
             levels.push(Level { level: pwc.level, span, keys, tables, hits: 0, misses: 0 });
         }
         levels.sort_by_key(|level| level.level);
-        Ok(Self { levels })
+        let asks_site = settings.pwc.iter().any(|pwc| pwc.replacement.asks_site());
+        Ok(Self { levels, asks_site })
+    }
+
+    /// Whether any level's policy has to be told of every access's [site](Self::site).
+    pub fn asks_site(&self) -> bool {
+        self.asks_site
+    }
+
+    /// What follows until the next call is done for an access from `site`.
+    pub fn site(&mut self, site: u64) {
+        if self.asks_site {
+            self.levels.iter_mut().for_each(|level| level.keys.site(site));
+        }
     }
 
     /// The deepest entry that covers `addr`: where its walk starts; `None` for the root. Counts.

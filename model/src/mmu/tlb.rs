@@ -145,6 +145,11 @@ impl Tlb {
         self.counters
     }
 
+    /// As [`SetAssociative::site`].
+    pub(super) fn site(&mut self, site: u64) {
+        self.keys.site(site);
+    }
+
     /// What keys of pages of `size` have beside the page's number in address space 0, and how far to the
     /// left of that another address space's identifier goes.
     pub(super) fn context(&self, size: PageShift) -> (u32, u32) {

@@ -70,6 +70,9 @@ impl Reference {
             self.passed += if lane.fetches == 0 { instructions } else { 0 };
         }
         self.run(process);
+        self.tlbs.note_site(access.site);
+        self.pwcs.note_site(access.site);
+        self.caches.note_site(access.site);
         let (kind, addr, site) = (access.kind, access.addr, access.site);
         let request = Request { process, kind, stream, addr, site, next_use: None };
         self.parts(access, request, uses, events)

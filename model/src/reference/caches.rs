@@ -123,6 +123,11 @@ impl Caches {
         all
     }
 
+    /// What follows is done for an access from `site`.
+    pub fn note_site(&mut self, site: u64) {
+        self.caches.iter_mut().for_each(|cache| cache.lines.note_site(site));
+    }
+
     /// The caches that serve `stream`, by level.
     pub fn chain(&self, stream: Stream) -> Vec<usize> {
         let serving = |k: &usize| self.caches[*k].settings.serves.contains(&stream);
@@ -300,7 +305,7 @@ impl Caches {
         }
         for (place, k) in missed.iter().enumerate().rev() {
             if place == 0 || !self.caches[*k].exclusive() {
-                self.fill(*k, addr, dirty, prefetched && place == 0, counts);
+                self.fill(*k, addr, dirty, prefetched && place == 0, true, counts);
                 dirty = false;
             }
         }
@@ -318,7 +323,16 @@ impl Caches {
 
     /// Puts a line into a cache that does not have it. What has to go for it goes from above, if the cache
     /// is inclusive, and then to the cache below: to stay there if that is exclusive, else only if dirty.
-    fn fill(&mut self, k: usize, addr: u64, dirty: bool, unused: bool, counts: &mut Counts) {
+    /// `asked`: it is not handed down by the level above.
+    fn fill(
+        &mut self,
+        k: usize,
+        addr: u64,
+        dirty: bool,
+        unused: bool,
+        asked: bool,
+        counts: &mut Counts,
+    ) {
         let below = self.below(k);
         let mut dirty = dirty;
         if let Some(lower) = below.filter(|lower| self.caches[*lower].exclusive()) {
@@ -327,7 +341,7 @@ impl Caches {
         let cache = &mut self.caches[k];
         let start = addr - addr % cache.line;
         let line = Line { addr: start, dirty, unused };
-        let Some((_, mut victim)) = cache.lines.put(cache.key(addr), line) else { return };
+        let Some((_, mut victim)) = cache.lines.put(cache.key(addr), line, asked) else { return };
         counts.add(&cache.name("evictions"), 1);
         if victim.unused {
             counts.add(&cache.name("prefetch.useless"), 1);
@@ -343,7 +357,7 @@ impl Caches {
                 let key = self.caches[lower].key(victim.addr);
                 match self.caches[lower].lines.peek(key) {
                     Some(line) => line.dirty |= victim.dirty,
-                    None => self.fill(lower, victim.addr, victim.dirty, false, counts),
+                    None => self.fill(lower, victim.addr, victim.dirty, false, false, counts),
                 }
             }
             _ if victim.dirty => self.write_back(below, victim.addr, counts),
@@ -386,7 +400,7 @@ impl Caches {
                 true
             }
             None if allocates => {
-                self.fill(k, addr, !through, false, counts);
+                self.fill(k, addr, !through, false, false, counts);
                 true
             }
             None => false,

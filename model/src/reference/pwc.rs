@@ -44,6 +44,11 @@ impl Pwcs {
         Self { pwcs }
     }
 
+    /// What follows is done for an access from `site`.
+    pub fn note_site(&mut self, site: u64) {
+        self.pwcs.iter_mut().for_each(|pwc| pwc.entries.note_site(site));
+    }
+
     /// The deepest level that has an entry for `addr`: a walk reads the levels below it.
     pub fn look_up(&mut self, process: ProcessId, addr: u64, counts: &mut Counts) -> Option<u8> {
         for pwc in &mut self.pwcs {
@@ -62,7 +67,7 @@ impl Pwcs {
         for pwc in self.pwcs.iter_mut().filter(|pwc| pwc.level == level) {
             let key = Key { number: addr >> pwc.shift, process };
             if pwc.entries.look_up(key).is_none() {
-                pwc.entries.put(key, ());
+                pwc.entries.put(key, (), true);
             }
         }
     }

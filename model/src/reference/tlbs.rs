@@ -54,6 +54,11 @@ impl Tlbs {
         Self { tlbs: tlbs.collect() }
     }
 
+    /// What follows is done for an access from `site`.
+    pub fn note_site(&mut self, site: u64) {
+        self.tlbs.iter_mut().for_each(|tlb| tlb.entries.note_site(site));
+    }
+
     /// The TLBs that an access of `stream` is looked up in, by level.
     pub fn chain(&self, stream: Stream) -> Vec<usize> {
         let serving = |tlb: &Tlb| tlb.holds && tlb.serves.contains(&stream);
@@ -144,7 +149,7 @@ impl Tlb {
     fn fill(&mut self, key: Key, translation: Translation, counts: &mut Counts) {
         if let Some(there) = self.entries.look_up(key) {
             *there = translation;
-        } else if self.entries.put(key, translation).is_some() {
+        } else if self.entries.put(key, translation, true).is_some() {
             counts.add(&format!("{}.evictions", self.name), 1);
         }
     }

@@ -161,6 +161,16 @@ impl<B: Block, P: Replacement> Compared<B, P> {
         B::WAYS
     }
 
+    /// As [`Replacement::written`].
+    pub fn written(&mut self) {
+        self.policy.written();
+    }
+
+    /// As [`Replacement::site`].
+    pub fn site(&mut self, site: u64) {
+        self.policy.site(site);
+    }
+
     /// The set to be used, and what uses it.
     #[inline(always)]
     fn open(&mut self, set: usize) -> (Open<'_, B>, &mut P) {

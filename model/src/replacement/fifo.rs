@@ -19,6 +19,8 @@ pub struct Fifo {
 
 impl Replacement for Fifo {
     type Settings = Settings;
+    const FILL_IS_USE: bool = true;
+    const REPEATS_ARE_IDLE: bool = true;
 
     fn check(_: &Settings, _: u32) -> Result<(), String> {
         Ok(())

@@ -82,6 +82,16 @@ impl Indexed {
         self.entries.ways
     }
 
+    /// As [`Replacement::written`].
+    pub fn written(&mut self) {
+        self.policy.written();
+    }
+
+    /// As [`Replacement::site`].
+    pub fn site(&mut self, site: u64) {
+        self.policy.site(site);
+    }
+
     /// The set to be used, and what uses it.
     #[inline]
     fn open(&mut self, set: usize) -> (Open<'_>, &mut Ranking) {

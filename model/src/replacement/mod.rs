@@ -5,13 +5,17 @@
 //! (`compared`), larger ones behind an index (`indexed`). A new policy is a file with its settings and
 //! its [`Replacement`], its `mod` line, and its line in `for_each_policy`.
 
+mod bimodal;
+mod bits;
 mod compared;
+mod duel;
 mod index;
 mod indexed;
 mod keys;
 mod lanes;
 mod order;
 mod ranking;
+mod rrip;
 mod set_associative;
 mod set_index;
 mod setting;
@@ -19,10 +23,19 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub mod bip;
+pub mod bit_plru;
+pub mod brrip;
+pub mod dip;
+pub mod drrip;
 pub mod fifo;
+pub mod lfu;
+pub mod lip;
 pub mod lru;
+pub mod nru;
 pub mod plru;
 pub mod random;
+pub mod ship;
 pub mod srrip;
 
 pub use keys::{Geometry, Key};
@@ -50,6 +63,16 @@ pub trait Replacement: Sized {
     /// The policy's parameters.
     type Settings;
 
+    /// Whether a way that has just been filled ranks as one that has just been used, so that callers may
+    /// leave out a use that follows the fill at once.
+    const FILL_IS_USE: bool = false;
+
+    /// Whether using a way again at once changes nothing, so that callers may leave that out.
+    const REPEATS_ARE_IDLE: bool = false;
+
+    /// Whether the policy has to be told the [`site`](Self::site) of every access.
+    const ASKS_SITE: bool = false;
+
     /// Whether the policy can rank that many ways.
     ///
     /// # Errors
@@ -65,7 +88,7 @@ pub trait Replacement: Sized {
         0
     }
 
-    /// A look-up found `way`. Doing so again at once changes nothing: callers leave it out.
+    /// A look-up found `way`.
     fn touch(&mut self, word: &mut u64, set: usize, way: usize);
 
     /// The empty `way` has been filled.
@@ -73,6 +96,16 @@ pub trait Replacement: Sized {
 
     /// Chooses the way to displace, which is filled anew.
     fn replace(&mut self, word: &mut u64, set: usize) -> usize;
+
+    /// What follows until the next call is done for an access from `site`: its program counter, or what
+    /// the trace has instead.
+    fn site(&mut self, site: u64) {
+        let _ = site;
+    }
+
+    /// The fill or replacement that follows is of what the level above writes back, which is no access of
+    /// the program.
+    fn written(&mut self) {}
 }
 
 /// The seed of the component called `name` in a run with seed `run`: every component draws from a
@@ -83,20 +116,38 @@ pub fn component_seed(name: &str, run: u64) -> u64 {
     })
 }
 
-/// Calls `$then!` with the list of policies: what each does, its module, its type.
+/// Calls `$then!` with the list of policies: what each does, its name, its module, its type.
 macro_rules! for_each_policy {
     ($then:ident) => {
         $then! {
             /// The least recently used way.
-            lru Lru
+            "lru" lru Lru
             /// The way that was filled first.
-            fifo Fifo
+            "fifo" fifo Fifo
             /// Any way, with equal chances.
-            random Random
+            "random" random Random
             /// The way that a binary tree of "less recent half" bits points to.
-            plru Plru
+            "plru" plru Plru
+            /// The first way whose MRU bit is clear; the last bit to be set clears the others.
+            "bit-plru" bit_plru BitPlru
+            /// The first way whose referenced bit is clear; where none is, all are cleared.
+            "nru" nru Nru
+            /// The least frequently used way.
+            "lfu" lfu Lfu
+            /// The least recently used way; new entries are the least recent.
+            "lip" lip Lip
+            /// The least recently used way; few new entries are the most recent, the others the least.
+            "bip" bip Bip
+            /// LRU or BIP, whichever misses less in the sets that always have it.
+            "dip" dip Dip
             /// The first way that is predicted to be re-referenced in the distant future.
-            srrip Srrip
+            "srrip" srrip Srrip
+            /// The same; few new entries are predicted a long interval, the others a distant one.
+            "brrip" brrip Brrip
+            /// SRRIP or BRRIP, whichever misses less in the sets that always have it.
+            "drrip" drrip Drrip
+            /// SRRIP that predicts by how entries from the same site have fared.
+            "ship" ship Ship
         }
     };
 }

@@ -44,6 +44,25 @@ impl Packed {
         }
     }
 
+    /// Moves `way` to the back.
+    #[inline]
+    pub fn demote(&self, word: &mut u64, way: usize) {
+        let (order, way) = (*word, way as u64);
+        let differs = order ^ (ONES * way);
+        let zeros = differs.wrapping_sub(ONES) & !differs & (ONES << 3);
+        // As above, the lowest is exact: the bits from its place on, up to the last place.
+        let from = (zeros & zeros.wrapping_neg()) >> 3;
+        let moved = self.used & !from.wrapping_sub(1);
+        let kept = (order >> 4) & moved & !(0xf << self.last);
+        *word = (order & !moved) | kept | way << self.last;
+    }
+
+    /// The way at the back.
+    #[inline]
+    pub fn back(&self, word: &u64) -> usize {
+        (*word >> self.last & 0xf) as usize
+    }
+
     /// Moves the way at the back to the front, and returns it.
     #[inline(always)]
     pub fn recycle(&self, word: &mut u64) -> usize {
@@ -88,8 +107,23 @@ impl Ring {
         ring[self.ways].back = way as u32;
     }
 
+    fn demote(&mut self, set: usize, way: usize) {
+        let ring = &mut self.nodes[set * (self.ways + 1)..][..self.ways + 1];
+        let Node { front, back } = ring[way];
+        ring[front as usize].back = back;
+        ring[back as usize].front = front;
+        let last = ring[self.ways].front;
+        ring[way] = Node { front: last, back: self.ways as u32 };
+        ring[last as usize].back = way as u32;
+        ring[self.ways].front = way as u32;
+    }
+
+    fn back(&self, set: usize) -> usize {
+        self.nodes[set * (self.ways + 1) + self.ways].front as usize
+    }
+
     fn recycle(&mut self, set: usize) -> usize {
-        let way = self.nodes[set * (self.ways + 1) + self.ways].front as usize;
+        let way = self.back(set);
         self.promote(set, way);
         way
     }
@@ -122,6 +156,34 @@ impl Order {
         }
     }
 
+    /// Moves `way` to the back.
+    #[inline]
+    pub fn demote(&mut self, word: &mut u64, set: usize, way: usize) {
+        match self {
+            Self::Packed(order) => order.demote(word, way),
+            Self::Ring(order) => order.demote(set, way),
+        }
+    }
+
+    /// Moves `way` to the front, or to the back.
+    #[inline]
+    pub fn insert(&mut self, word: &mut u64, set: usize, way: usize, front: bool) {
+        if front {
+            self.promote(word, set, way);
+        } else {
+            self.demote(word, set, way);
+        }
+    }
+
+    /// The way at the back.
+    #[inline]
+    pub fn back(&self, word: &u64, set: usize) -> usize {
+        match self {
+            Self::Packed(order) => order.back(word),
+            Self::Ring(order) => order.back(set),
+        }
+    }
+
     /// Moves the way at the back to the front, and returns it.
     #[inline]
     pub fn recycle(&mut self, word: &mut u64, set: usize) -> usize {
@@ -151,10 +213,16 @@ mod tests {
                     list.rotate_right(1);
                     assert_eq!(order.recycle(&mut words[1], 1), list[0]);
                 } else {
-                    order.promote(&mut words[1], 1, way);
+                    let front = state >> 31 == 0;
+                    order.insert(&mut words[1], 1, way, front);
                     let place = list.iter().position(|w| *w == way).unwrap();
-                    list[..=place].rotate_right(1);
+                    if front {
+                        list[..=place].rotate_right(1);
+                    } else {
+                        list[place..].rotate_left(1);
+                    }
                 }
+                assert_eq!(order.back(&words[1], 1), list[ways - 1]);
             }
             let mut rest = || order.recycle(&mut words[1], 1);
             assert!(list.iter().rev().all(|way| rest() == *way));

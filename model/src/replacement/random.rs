@@ -20,10 +20,12 @@ pub struct Random {
 }
 
 /// PCG's default stream; sequences differ by their seeds.
-const STREAM: u64 = 0x0a02_bdbf_7bb3_c0a7;
+pub(super) const STREAM: u64 = 0x0a02_bdbf_7bb3_c0a7;
 
 impl Replacement for Random {
     type Settings = Settings;
+    const FILL_IS_USE: bool = true;
+    const REPEATS_ARE_IDLE: bool = true;
 
     fn check(_: &Settings, _: u32) -> Result<(), String> {
         Ok(())

@@ -3,7 +3,7 @@
 use super::{Policy, Replacement, Shape, for_each_policy};
 
 macro_rules! ranking {
-    ($($(#[doc = $doc:literal])* $module:ident $Type:ident)*) => {
+    ($($(#[doc = $doc:literal])* $name:literal $module:ident $Type:ident)*) => {
         /// The state of any policy, for arrays that are not compiled once for each. Which one it is never
         /// changes, so that the host predicts the branch on it.
         #[derive(Debug, Clone)]
@@ -50,6 +50,19 @@ macro_rules! ranking {
             fn replace(&mut self, word: &mut u64, set: usize) -> usize {
                 match self {
                     $(Self::$Type(policy) => policy.replace(word, set),)*
+                }
+            }
+
+            fn site(&mut self, site: u64) {
+                match self {
+                    $(Self::$Type(policy) => policy.site(site),)*
+                }
+            }
+
+            #[inline]
+            fn written(&mut self) {
+                match self {
+                    $(Self::$Type(policy) => policy.written(),)*
                 }
             }
         }

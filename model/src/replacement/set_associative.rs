@@ -148,7 +148,7 @@ impl Store {
                     _ => Self::LruSixteen(Compared::new(sets, ways, bits, policy)),
                 }
             }
-            Policy::Plru(settings) if ways == 8 => {
+            Policy::Plru(settings) if (5..=8).contains(&ways) => {
                 let policy = plru::Few::new(settings, shape, seed);
                 Self::PlruEight(Compared::new(sets, ways, bits, policy))
             }
@@ -187,6 +187,18 @@ impl SetAssociative {
     /// Above the number of every entry.
     pub fn entries(&self) -> usize {
         self.sets * each!(&self.store, store => store.stride())
+    }
+
+    /// What follows until the next call is done for an access from `site`: a policy that
+    /// [asks for it](Policy::asks_site) has to be told.
+    pub fn site(&mut self, site: u64) {
+        each!(&mut self.store, store => store.site(site));
+    }
+
+    /// What is put in next comes from the level above, which has displaced it: no access asked for it.
+    /// [`write`](Self::write) implies it.
+    pub fn written(&mut self) {
+        each!(&mut self.store, store => store.written());
     }
 
     /// The entry of `key`, which becomes its set's latest use and is marked if `mark` says so.

@@ -12,25 +12,24 @@ use serde_json::{Map, Value};
 use super::{Replacement, for_each_policy};
 
 /// Policies that configurations may name and that are not modelled yet.
-const LATER: [&str; 10] =
-    ["bit-plru", "nru", "lfu", "lip", "bip", "dip", "brrip", "drrip", "ship", "opt"];
+const LATER: [&str; 1] = ["opt"];
 
 macro_rules! policy {
-    ($($(#[doc = $doc:literal])* $module:ident $Type:ident)*) => {
+    ($($(#[doc = $doc:literal])* $name:literal $module:ident $Type:ident)*) => {
         /// A replacement policy with its parameters.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Policy {
             $($(#[doc = $doc])* $Type(super::$module::Settings),)*
         }
 
-        /// The names of the policies.
-        const NAMES: &[&str] = &[$(stringify!($module)),*];
-
         impl Policy {
+            /// The names of the policies.
+            pub const NAMES: &[&str] = &[$($name),*];
+
             /// The policy's name.
             pub fn name(&self) -> &'static str {
                 match self {
-                    $(Self::$Type(_) => stringify!($module),)*
+                    $(Self::$Type(_) => $name,)*
                 }
             }
 
@@ -44,9 +43,30 @@ macro_rules! policy {
                 }
             }
 
+            /// Whether a way that has just been filled ranks as one that has just been used.
+            pub fn fill_is_use(&self) -> bool {
+                match self {
+                    $(Self::$Type(_) => super::$module::$Type::FILL_IS_USE,)*
+                }
+            }
+
+            /// Whether using a way again at once changes nothing.
+            pub fn repeats_are_idle(&self) -> bool {
+                match self {
+                    $(Self::$Type(_) => super::$module::$Type::REPEATS_ARE_IDLE,)*
+                }
+            }
+
+            /// Whether the policy has to be told the site of every access.
+            pub fn asks_site(&self) -> bool {
+                match self {
+                    $(Self::$Type(_) => super::$module::$Type::ASKS_SITE,)*
+                }
+            }
+
             fn from_parts<E: Error>(name: &str, parameters: Map<String, Value>) -> Result<Self, E> {
                 match name {
-                    $(stringify!($module) => parse(name, parameters).map(Self::$Type),)*
+                    $($name => parse(name, parameters).map(Self::$Type),)*
                     _ => Err(E::custom(unknown(name))),
                 }
             }
@@ -63,7 +83,7 @@ macro_rules! policy {
                 "ReplacementPolicy".into()
             }
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let mut forms = vec![json_schema!({ "type": "string", "enum": NAMES })];
+                let mut forms = vec![json_schema!({ "type": "string", "enum": Policy::NAMES })];
                 $(
                     let mut form = <super::$module::Settings as JsonSchema>::json_schema(generator);
                     let object = form.ensure_object();
@@ -74,7 +94,7 @@ macro_rules! policy {
                         .or_insert_with(|| Value::Object(Map::new()))
                         .as_object_mut()
                     {
-                        let name = serde_json::json!({ "const": stringify!($module) });
+                        let name = serde_json::json!({ "const": $name });
                         properties.insert("policy".into(), name);
                     }
                     forms.push(form);
@@ -104,11 +124,11 @@ fn parse<S: DeserializeOwned, E: Error>(
 }
 
 fn unknown(name: &str) -> String {
-    let known = NAMES.join(", ");
+    let known = Policy::NAMES.join(", ");
     if LATER.contains(&name) {
         return format!("replacement policy `{name}` is not modelled yet; modelled are {known}");
     }
-    let nearest = NAMES
+    let nearest = Policy::NAMES
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     match nearest.filter(|near| strsim::jaro_winkler(near, name) > 0.6) {
@@ -185,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_policy_survives_being_written() {
-        for name in NAMES {
+        for name in Policy::NAMES {
             let holder = Holder { replacement: read(&format!("\"{name}\"")).unwrap() };
             let text = toml::to_string(&holder).unwrap();
             assert_eq!(toml::from_str::<Holder>(&text).unwrap(), holder, "{text}");
@@ -210,7 +230,7 @@ mod tests {
     #[test]
     fn the_schema_has_every_name_and_parameter() {
         let text = schemars::schema_for!(Policy).to_value().to_string();
-        for name in NAMES {
+        for name in Policy::NAMES {
             assert!(text.contains(name));
         }
         assert!(text.contains("\"bits\""));

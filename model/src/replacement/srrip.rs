@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rrip::{BITS, Predictions};
 use super::{Replacement, Shape};
 
 /// Parameters of SRRIP.
@@ -21,63 +22,42 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { bits: 2 }
+        Self { bits: BITS }
     }
 }
 
 /// The prediction of every way.
 #[derive(Debug, Clone)]
 pub struct Srrip {
-    predictions: Vec<u8>,
-    ways: usize,
-    distant: u8,
-}
-
-impl Srrip {
-    /// The way to displace, after the predictions of the set have grown as far as that needs.
-    #[inline]
-    fn victim(&mut self, set: usize) -> usize {
-        let ways = &mut self.predictions[set * self.ways..][..self.ways];
-        let (way, largest) = ways.iter().enumerate().fold((0, 0), |best, (way, prediction)| {
-            if way == 0 || *prediction > best.1 { (way, *prediction) } else { best }
-        });
-        let growth = self.distant - largest;
-        if growth > 0 {
-            ways.iter_mut().for_each(|prediction| *prediction += growth);
-        }
-        way
-    }
+    predictions: Predictions,
 }
 
 impl Replacement for Srrip {
     type Settings = Settings;
+    // What is new is not expected back as soon as what has been used again, so that a fill is no use.
+    const REPEATS_ARE_IDLE: bool = true;
 
     fn check(settings: &Settings, _: u32) -> Result<(), String> {
-        if (1..=7).contains(&settings.bits) {
-            Ok(())
-        } else {
-            Err(format!("srrip has 1 to 7 bits, not {}", settings.bits))
-        }
+        Predictions::check("srrip", settings.bits)
     }
 
     fn new(settings: &Settings, shape: Shape, _: u64) -> Self {
-        let distant = (1u8 << settings.bits.clamp(1, 7)) - 1;
-        Self { predictions: vec![0; shape.sets * shape.ways], ways: shape.ways, distant }
+        Self { predictions: Predictions::new(settings.bits, shape) }
     }
 
     #[inline]
     fn touch(&mut self, _: &mut u64, set: usize, way: usize) {
-        self.predictions[set * self.ways + way] = 0;
+        self.predictions.set(set, way, 0);
     }
 
     #[inline]
     fn fill(&mut self, _: &mut u64, set: usize, way: usize) {
-        self.predictions[set * self.ways + way] = self.distant - 1;
+        self.predictions.set(set, way, self.predictions.long());
     }
 
     #[inline]
     fn replace(&mut self, word: &mut u64, set: usize) -> usize {
-        let way = self.victim(set);
+        let way = self.predictions.victim(set);
         self.fill(word, set, way);
         way
     }
@@ -98,21 +78,21 @@ mod tests {
         let mut set = srrip(2);
         set.fill(&mut 0, 0, 0);
         set.fill(&mut 0, 0, 1);
-        assert_eq!(set.predictions, [2, 2, 0, 0]);
+        assert_eq!(set.predictions.of(0), [2, 2, 0, 0]);
         set.touch(&mut 0, 0, 1);
         set.touch(&mut 0, 0, 0);
         set.fill(&mut 0, 0, 2);
         set.fill(&mut 0, 0, 3);
-        assert_eq!(set.predictions, [0, 0, 2, 2]);
-        assert_eq!(set.victim(0), 2);
-        assert_eq!(set.predictions, [1, 1, 3, 3]);
+        assert_eq!(set.predictions.of(0), [0, 0, 2, 2]);
+        assert_eq!(set.predictions.victim(0), 2);
+        assert_eq!(set.predictions.of(0), [1, 1, 3, 3]);
         set.fill(&mut 0, 0, 2);
-        assert_eq!(set.victim(0), 3);
+        assert_eq!(set.predictions.victim(0), 3);
         set.fill(&mut 0, 0, 3);
-        assert_eq!(set.predictions, [1, 1, 2, 2]);
+        assert_eq!(set.predictions.of(0), [1, 1, 2, 2]);
         set.touch(&mut 0, 0, 0);
         set.touch(&mut 0, 0, 1);
-        assert_eq!(set.predictions, [0, 0, 2, 2]);
+        assert_eq!(set.predictions.of(0), [0, 0, 2, 2]);
     }
 
     /// With one bit it is NRU: a fill predicts 0 as a hit does (the paper's section 3).
@@ -120,11 +100,11 @@ mod tests {
     fn one_bit_is_nru() {
         let mut set = srrip(1);
         (0..4).for_each(|way| set.fill(&mut 0, 0, way));
-        assert_eq!(set.victim(0), 0);
+        assert_eq!(set.predictions.victim(0), 0);
         set.fill(&mut 0, 0, 0);
-        assert_eq!(set.predictions, [0, 1, 1, 1]);
+        assert_eq!(set.predictions.of(0), [0, 1, 1, 1]);
         set.touch(&mut 0, 0, 1);
-        assert_eq!(set.victim(0), 2);
+        assert_eq!(set.predictions.victim(0), 2);
     }
 
     #[test]

@@ -110,6 +110,7 @@ pub(super) fn write<S: Set>(
     tag: S::Tag,
 ) -> Reached<S::Tag> {
     let Some(way) = set.find(tag) else {
+        policy.written();
         return fill_mark(set, policy, number, tag, true);
     };
     set.mark(way);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    Geometry, Inserted, Key, PlaceError, Policy, Reached, SetAssociative, lru, plru, srrip,
+    Geometry, Inserted, Key, PlaceError, Policy, Reached, SetAssociative, bip, lru, srrip,
 };
 
 fn geometry(sets: u32, ways: u32) -> Geometry {
@@ -25,6 +25,25 @@ fn access(array: &mut SetAssociative, key: Key) -> bool {
         array.fill(key, false);
     }
     hit
+}
+
+/// The hits of `cycles` cycles over `lines` lines of each of `sets` sets of `ways` ways, set by set.
+pub(super) fn hits_of_cycles(
+    policy: &Policy,
+    sets: u32,
+    ways: u32,
+    lines: u64,
+    cycles: u64,
+) -> u64 {
+    let mut array = SetAssociative::new(policy, geometry(sets, ways), 1).unwrap();
+    let all = u64::from(sets) * lines;
+    let hits = (0..cycles * all).filter(|k| access(&mut array, key(k % all)));
+    hits.count() as u64
+}
+
+/// The hits of `cycles` cycles over `lines` lines of one set.
+pub(super) fn hits_of_a_cycle(policy: &Policy, ways: u32, lines: u64, cycles: u64) -> u64 {
+    hits_of_cycles(policy, 1, ways, lines, cycles)
 }
 
 /// An array whose entries have values, all of them marked: what is displaced is known.
@@ -208,8 +227,8 @@ fn marks_belong_to_their_entries() {
 
 #[test]
 fn what_a_policy_cannot_rank_is_refused() {
-    let plru = Policy::Plru(plru::Settings::default());
-    assert!(SetAssociative::new(&plru, geometry(1, 12), 0).is_err());
+    let bip = Policy::Bip(bip::Settings { throttle: 0 });
+    assert!(SetAssociative::new(&bip, geometry(1, 12), 0).is_err());
     let srrip = Policy::Srrip(srrip::Settings { bits: 9 });
     assert!(SetAssociative::new(&srrip, geometry(1, 12), 0).is_err());
     let lru = Policy::Lru(lru::Settings::default());
@@ -219,9 +238,8 @@ fn what_a_policy_cannot_rank_is_refused() {
 /// Arrays whose only block is all of their memory, so that a read beside it shows under valgrind.
 #[test]
 fn arrays_of_one_set() {
-    for policy in
-        [Policy::default(), Policy::Plru(Default::default()), Policy::Srrip(Default::default())]
-    {
+    for name in Policy::NAMES {
+        let policy: Policy = serde_json::from_value((*name).into()).unwrap();
         for (ways, number_bits) in
             [(1, 16), (4, 40), (8, 16), (8, 64), (16, 16), (16, 40), (32, 40)]
         {
@@ -256,6 +274,40 @@ fn arrays_under_valgrind() {
             assert!(watched.status.success() && said.contains("1 passed"), "{watched:?}");
         }
     }
+}
+
+/// No parameter is accepted and ignored: another value of each makes other accesses hit.
+#[test]
+fn every_parameter_matters() {
+    let hits = |policy: &serde_json::Value| -> Vec<bool> {
+        let policy: Policy = serde_json::from_value(policy.clone()).unwrap();
+        let mut array = SetAssociative::new(&policy, geometry(16, 4), 1).unwrap();
+        // Phases of cycles that do not fit, and of lines that are used twice, a while apart, from few sites.
+        let accesses = (0..60_000u64).map(|k| match k / 10_000 % 2 {
+            0 => (k % 100, (k % 7) << 11),
+            _ => (2000 + k / 2 - k % 2 * 20, k % 2),
+        });
+        let hits = accesses.map(|(number, site)| {
+            array.site(site);
+            access(&mut array, key(number))
+        });
+        hits.collect()
+    };
+    let mut parameters = 0;
+    for name in Policy::NAMES {
+        let policy: Policy = serde_json::from_value((*name).into()).unwrap();
+        let usual = serde_json::to_value(&policy).unwrap();
+        let before = hits(&usual);
+        for (key, value) in usual.as_object().into_iter().flatten() {
+            let Some(value) = value.as_u64() else { continue };
+            let other = if key == "leaders" { 1 } else { value / 2 };
+            let mut changed = usual.clone();
+            changed[key] = other.into();
+            assert!(hits(&changed) != before, "{changed} is {usual}");
+            parameters += 1;
+        }
+    }
+    assert!(parameters >= 13, "{parameters}");
 }
 
 /// A set as a list of (key, value of a policy's own) that is searched from the front.

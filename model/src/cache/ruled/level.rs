@@ -120,6 +120,16 @@ impl RuledLevel {
         Key { number: self.hash(addr.0 >> self.line_shift), context: 0 }
     }
 
+    /// As [`SetAssociative::site`].
+    pub fn site(&mut self, site: u64) {
+        self.lines.site(site);
+    }
+
+    /// What is [put in](Self::put) next comes from the level above, which has displaced it.
+    pub fn hand_down(&mut self) {
+        self.lines.written();
+    }
+
     /// What is held of the line of `addr`; a use of it.
     pub fn use_line(&mut self, addr: PhysAddr) -> Option<&mut Held> {
         let entry = self.lines.lookup(self.key(addr), false)?;

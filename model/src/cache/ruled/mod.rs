@@ -188,6 +188,12 @@ impl RuledHierarchy {
         &mut self.levels[usize::from(index)]
     }
 
+    pub(super) fn tell_site(&mut self, site: u64) {
+        for index in &self.order.asking {
+            self.levels[usize::from(*index)].site(site);
+        }
+    }
+
     /// The site of the access that follows.
     pub(super) fn set_site(&mut self, site: u64) {
         self.site = site;
@@ -408,6 +414,7 @@ impl RuledHierarchy {
         match self.order.next[usize::from(index)] {
             Some(below) if self.level(below).is_exclusive() => {
                 if self.level(below).held(addr).is_none() {
+                    self.level_mut(below).hand_down();
                     self.fill(below, addr, victim.dirty, false, memory);
                 } else if victim.dirty {
                     self.level_mut(below).mark_dirty(addr);
@@ -430,6 +437,7 @@ impl RuledHierarchy {
                 return;
             }
             if !held && allocates {
+                self.level_mut(index).hand_down();
                 self.fill(index, addr, !through, false, memory);
                 if !through {
                     return;

@@ -9,7 +9,7 @@ use crate::outcome::Outcomes;
 use crate::statistics::Statistics;
 
 /// Machines that differ in what their first levels are: (TLBs, caches).
-const MACHINES: [(&str, &str); 8] = [
+const MACHINES: [(&str, &str); 13] = [
     ("entries = 4\nways = 1", "size = \"512B\"\nways = 2\nreplacement = \"plru\""),
     ("entries = 8\nways = 2", "size = \"256B\"\nways = 4"),
     ("entries = 6\nways = 2\nreplacement = \"fifo\"", "size = \"384B\"\nways = 2"),
@@ -18,6 +18,20 @@ const MACHINES: [(&str, &str); 8] = [
     ("entries = 4\nways = 2", "size = \"512B\"\nways = 8\nreplacement = \"random\""),
     ("", "size = \"512B\"\nways = 2"),
     ("entries = 4\nways = 1", ""),
+    (
+        "entries = 6\nways = 3\nreplacement = \"bit-plru\"",
+        "size = \"384B\"\nways = 3\nreplacement = \"nru\"",
+    ),
+    (
+        "entries = 8\nways = 4\nreplacement = \"lip\"",
+        "size = \"512B\"\nways = 4\nreplacement = \"brrip\"",
+    ),
+    (
+        "entries = 8\nways = 2\nreplacement = \"dip\"",
+        "size = \"512B\"\nways = 2\nreplacement = \"drrip\"",
+    ),
+    ("entries = 4\nways = 2\nreplacement = \"lfu\"", "size = \"512B\"\nways = 8"),
+    ("entries = 4\nways = 2", "size = \"512B\"\nways = 4\nreplacement = \"ship\""),
 ];
 
 /// `pages` of 1 KiB, so that some lines are a good part of a page, or the other way around.
@@ -34,8 +48,7 @@ fn build((tlb, cache): (&str, &str), unified: bool, translated: bool, long: bool
     }
     text += "[os]\nmemory = \"256KiB\"\n[swap]\nsize = \"1GiB\"\n";
     let mut simulator = machine(&text);
-    // Who is told of next uses settles nothing; this policy does not look at them.
-    simulator.wants_next_use = long;
+    simulator.one_by_one |= long;
     simulator
 }
 

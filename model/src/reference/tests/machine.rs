@@ -113,13 +113,23 @@ fn geometry(dice: &mut Dice) -> (u64, String, String) {
         "\"srrip\"",
         "{ policy = \"srrip\", bits = 1 }",
         "{ policy = \"srrip\", bits = 3 }",
+        "\"bit-plru\"",
+        "\"nru\"",
+        "\"lfu\"",
+        "\"lip\"",
+        "{ policy = \"bip\", throttle = 4 }",
+        "{ policy = \"dip\", throttle = 3, leaders = 2, psel_bits = 2 }",
+        "{ policy = \"brrip\", bits = 3, throttle = 4 }",
+        "{ policy = \"drrip\", throttle = 3, psel_bits = 3 }",
+        "\"ship\"",
+        "{ policy = \"ship\", counters = 4, counter_bits = 1 }",
     ]);
-    let plru = policy == "\"plru\"";
     if dice.percent(30) {
-        let entries = if plru { dice.pick(&[1, 2, 4, 8, 16, 64]) } else { dice.between(1, 40) };
+        // More than fit a word of bits, now and then.
+        let entries = dice.between(1, 40) + if dice.percent(10) { 60 } else { 0 };
         return (entries, "\"full\"".to_owned(), policy.to_owned());
     }
-    let ways = if plru { dice.pick(&[1, 2, 4, 8]) } else { dice.between(1, 6) };
+    let ways = dice.between(1, 9);
     (ways * dice.between(1, 7), ways.to_string(), policy.to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! The function half and its twin on random machines and random traces.
 
+mod arrays;
 mod dice;
 mod machine;
 mod reclaim;
