@@ -21,7 +21,9 @@ const DURING: usize = 1 << 17;
 const NONE: u32 = u32::MAX;
 
 pub(super) fn cases() -> Vec<Case> {
-    POLICIES.into_iter().map(case).collect()
+    // The hand of WSClock sweeps all of memory for one page where all are in the working set: with so many
+    // pages a round would take minutes.
+    POLICIES.into_iter().filter(|name| *name != "wsclock").map(case).collect()
 }
 
 fn case(name: &'static str) -> Case {
