@@ -88,6 +88,20 @@ impl<M: Memory> Controller<M> {
         }
     }
 
+    /// Memory has served a line at `now` that is not simulated. Ignored while reads are under way, which
+    /// leave rows in an order of their own.
+    pub(super) fn touch(&mut self, now: u64, addr: PhysAddr) {
+        if self.reads.count > 0 {
+            return;
+        }
+        let arrival = self.arrival(now);
+        // Writes that have waited for reads to end are served first.
+        self.memory.advance(arrival);
+        for burst in bursts(addr, self.line) {
+            self.memory.touch(arrival, burst);
+        }
+    }
+
     #[inline]
     fn arrival(&self, now: u64) -> u64 {
         self.clock.picoseconds(now).saturating_add(self.latency)

@@ -212,6 +212,9 @@ impl ports::Memory for Dram {
     fn advance(&mut self, until: u64) -> Option<(u64, u64)> {
         Dram::advance(self, until).map(|(id, finish)| (id.0, finish))
     }
+    fn touch(&mut self, time: u64, addr: crate::address::PhysAddr) {
+        Dram::touch(self, time, addr);
+    }
 }
 
 /// The swap devices.

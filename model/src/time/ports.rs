@@ -13,6 +13,9 @@ pub(super) trait Memory {
     /// Simulates up to `until`, or up to the first read that finishes by then, whose number is returned
     /// with its time. Nothing will arrive earlier than where this stops.
     fn advance(&mut self, until: u64) -> Option<(u64, u64)>;
+    /// A request for `addr` came and was served at `time` without being simulated: only what lasts of it,
+    /// the open row, is kept. Times are as those of arrivals.
+    fn touch(&mut self, time: u64, addr: PhysAddr);
 }
 
 /// A swap device. Time is in picoseconds; arrivals do not decrease.

@@ -49,6 +49,7 @@ impl Memory for FixedLatency {
         }
         self.requests
     }
+    fn touch(&mut self, _: u64, _: PhysAddr) {}
     fn advance(&mut self, until: u64) -> Option<(u64, u64)> {
         match self.reads.front() {
             Some((_, finish)) if *finish <= until => {

@@ -209,6 +209,13 @@ impl<M: Memory> Window<M> {
         self.resume(self.retired_at + slots);
     }
 
+    /// Memory serves `addr` some `slots` after everything has retired, without being simulated.
+    pub(super) fn touch(&mut self, slots: u64, addr: PhysAddr) {
+        let at = self.retired_at.saturating_add(slots);
+        self.simulate(at, Awaited::Nothing);
+        self.units.controller.touch(at, addr);
+    }
+
     /// Processes events up to `limit`, the slot of the next dispatch, or until what is awaited is known.
     pub(super) fn simulate(&mut self, limit: u64, awaited: Awaited) {
         while self.time_of(awaited) == UNKNOWN {

@@ -151,6 +151,18 @@ impl Dram {
         None
     }
 
+    /// A request for the 64 bytes at `addr` was served at `time` (picoseconds) without being simulated: its
+    /// row is left open, where rows are, and refreshes that were due before have closed others. Nothing else
+    /// changes, no request is counted, no command is in the log, and a channel with requests of its own is
+    /// left as it is. Times are as those of [`Self::submit`].
+    #[inline]
+    pub fn touch(&mut self, time: u64, addr: PhysAddr) {
+        let place = self.mapping.place(addr);
+        let clock = self.period.edge(time).max(self.settled);
+        // The mapping's channel field is as wide as there are channels.
+        self.channels[place.channel as usize].touch(clock, place.bank, place.row);
+    }
+
     /// Lets everything happen before the clock `end` and before the first last beat of a read.
     fn run(&mut self, end: u64) {
         let alone = self.channels.len() == 1;

@@ -168,6 +168,47 @@ impl Channel {
         }
     }
 
+    /// A request for `row` of bank `index` was served at `clock`, since time 0, without being simulated.
+    #[inline]
+    pub fn touch(&mut self, clock: u64, index: u32, row: u32) {
+        // What is closed after use lasts too short to matter later.
+        if !self.idle() || self.closing.happens() {
+            return;
+        }
+        let index = index as usize;
+        let rank = usize::from(self.banks[index].rank);
+        if self.refreshes.due[rank] <= clock {
+            self.refresh_unseen(rank, clock);
+        }
+        let bank = &mut self.banks[index];
+        if bank.row == CLOSED {
+            self.open = self.open.wrapping_sub(clock);
+        }
+        bank.row = row;
+    }
+
+    /// What was due up to `clock` of a rank without requests is over, and held up nobody.
+    #[cold]
+    fn refresh_unseen(&mut self, rank: usize, clock: u64) {
+        let Some(interval) = self.refreshes.interval else { return };
+        let count = (clock - self.refreshes.due[rank]) / interval + 1;
+        let closing = count.min(u64::from(self.organisation.turns));
+        for _ in 0..closing {
+            let due = self.refreshes.due[rank];
+            for index in self.refreshed(rank) {
+                let bank = &mut self.banks[index];
+                if bank.row != CLOSED {
+                    bank.row = CLOSED;
+                    self.open = self.open.wrapping_add(due);
+                }
+            }
+            self.pass_turns(rank, 1);
+        }
+        self.pass_turns(rank, count - closing);
+        self.counts.refreshes += count;
+        self.find_limit();
+    }
+
     /// What a channel without requests has put off happens when the next request comes: all that was due
     /// long before `settled`, at once.
     fn catch_up(&mut self, settled: u64) {

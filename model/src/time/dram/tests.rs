@@ -187,6 +187,36 @@ fn energy_of_commands_and_standby() {
 }
 
 #[test]
+fn a_touched_row_is_open_until_its_rank_is_refreshed() {
+    let mut dram = Dram::new(&settings()).unwrap();
+    dram.touch(100 * TCK, PhysAddr(0));
+    dram.touch(100 * TCK, PhysAddr(1 << 13));
+    assert_eq!(read(&mut dram, 200, 64), 27, "hit");
+    assert_eq!(read(&mut dram, 300, 1 << 17), 71, "conflict");
+    dram.touch(400 * TCK, PhysAddr(0));
+    assert_eq!(read(&mut dram, 500, 0), 27, "hit");
+    // A refresh is due every 12,480 clocks. The first comes before the read, the second and third before
+    // the touch, which is for another bank group.
+    assert_eq!(read(&mut dram, 20_000, 0), 49, "closed by the refresh before a read");
+    dram.touch(40_000 * TCK, PhysAddr(1 << 13));
+    assert_eq!(read(&mut dram, 41_000, 0), 49, "closed by a refresh before a touch");
+    assert_eq!(read(&mut dram, 42_000, 1 << 13), 27, "opened after it");
+    let mut statistics = Statistics::default();
+    dram.report(&mut statistics);
+    let value = |name| statistics.get(name).unwrap().as_f64();
+    assert_eq!((value("dram.reads"), value("dram.refreshes")), (6.0, 3.0));
+}
+
+#[test]
+fn a_touch_leaves_a_busy_channel_alone() {
+    let mut dram = Dram::new(&settings()).unwrap();
+    let id = dram.submit(100 * TCK, PhysAddr(0), false);
+    dram.touch(100 * TCK, PhysAddr(1 << 17));
+    assert_eq!(dram.advance(u64::MAX), Some((id, 149 * TCK)), "closed");
+    assert_eq!(read(&mut dram, 200, 64), 27, "hit");
+}
+
+#[test]
 fn an_arrival_between_clock_edges_waits_for_the_next_one() {
     let mut dram = Dram::new(&settings()).unwrap();
     dram.submit(1, PhysAddr(0), false);
