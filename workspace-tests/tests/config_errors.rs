@@ -127,8 +127,8 @@ fn planned_values_and_keys_are_refused_by_name() {
     for (path, value) in [
         ("mmu.tlb.stlb.replacement", "opt"),
         ("cache.l2.replacement", "{ policy = \"opt\" }"),
-        ("cache.l1d.prefetcher", "stride"),
-        ("cache.l3.hash", "true"),
+        ("cache.l1d.indexing", "vivt"),
+        ("cache.l3.shared", "true"),
         ("os.thp", "always"),
         ("os.reclaim", "mglru"),
         ("swap.readahead_by", "vma"),
