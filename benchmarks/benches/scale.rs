@@ -3,11 +3,12 @@
 //! ```sh
 //! cargo bench --bench scale                        # figures and charts to results/scale
 //! cargo bench --bench scale -- --output FOLDER     # or to another folder
+//! cargo bench --bench scale -- --draw FOLDER       # draws FOLDER/scale.csv again
 //! ```
 
 use std::error::Error;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use analysis::chart::raster;
@@ -35,8 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = match words.as_slice() {
         [] => Path::new(env!("CARGO_MANIFEST_DIR")).join("../results/scale"),
         ["--output", folder] => std::env::current_dir()?.join(folder),
+        ["--draw", folder] => {
+            let folder = std::env::current_dir()?.join(folder);
+            return draw(&folder, &read(&folder.join("scale.csv"))?);
+        }
         [option, ..] if option.starts_with('-') => {
-            return Err(format!("unknown option {option}; there is --output FOLDER").into());
+            let known = "--output FOLDER and --draw FOLDER";
+            return Err(format!("unknown option {option}; there are {known}").into());
         }
         // The names of cases of other benchmarks.
         _ => return Ok(()),
@@ -88,6 +94,27 @@ fn line(point: &Point, figures: &Figures) -> String {
     .to_lowercase()
 }
 
+/// What was written before, of every point in their order.
+fn read(path: &Path) -> Result<Vec<Measured>, Box<dyn Error>> {
+    let text = std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    let mut rows = text.lines().skip(1);
+    let mut all = Vec::new();
+    for point in points() {
+        let row = rows.next().ok_or("there is no row for some point")?;
+        let fields: Vec<&str> = row.split(',').collect();
+        let [.., ns, peak, mapped] = fields.as_slice() else {
+            return Err(format!("no row of a point: {row}").into());
+        };
+        let figures =
+            Figures { ns: ns.parse()?, peak_bytes: peak.parse()?, mapped_bytes: mapped.parse()? };
+        if line(&point, &figures).trim_end() != row {
+            return Err(format!("the row of another point: {row}").into());
+        }
+        all.push((point, figures));
+    }
+    Ok(all)
+}
+
 fn write(folder: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     let mut table =
@@ -96,11 +123,14 @@ fn write(folder: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
     for (point, figures) in all {
         write!(table, "{}", line(point, figures))?;
     }
-    let path = |suffix: &str| -> PathBuf { folder.join(format!("scale.{suffix}")) };
-    std::fs::write(path("csv"), table)?;
+    std::fs::write(folder.join("scale.csv"), table)?;
+    draw(folder, all)
+}
+
+fn draw(folder: &Path, all: &[Measured]) -> Result<(), Box<dyn Error>> {
     let chart = chart::draw(all)?;
-    std::fs::write(path("svg"), &chart.svg)?;
-    std::fs::write(path("png"), raster::png(&chart.svg, 2.0)?)?;
+    std::fs::write(folder.join("scale.svg"), &chart.svg)?;
+    std::fs::write(folder.join("scale.png"), raster::png(&chart.svg, 2.0)?)?;
     println!("written to {}", folder.display());
     Ok(())
 }
