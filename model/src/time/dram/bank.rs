@@ -71,14 +71,4 @@ impl Bank {
             _ => Command::Precharge,
         }
     }
-
-    /// Moves rows as `command` to this bank does.
-    #[inline(always)]
-    pub fn move_row(&mut self, command: Command, row: u32) {
-        match command {
-            Command::Activate => self.row = row,
-            Command::Precharge => self.row = CLOSED,
-            Command::Read | Command::Write | Command::Refresh | Command::RefreshBank => {}
-        }
-    }
 }

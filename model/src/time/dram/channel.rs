@@ -14,11 +14,11 @@
 //!
 //! Clocks inside a channel have 32 bits and count from its epoch, which moves on with time.
 
-use super::bank::{Bank, NOBODY};
+use super::bank::{Bank, CLOSED, NOBODY};
 use super::candidates::{Candidates, Key};
 use super::checker::Issued;
 use super::closing::Closing;
-use super::constraint::{self, Command};
+use super::constraint::{self, COMMANDS, Command};
 use super::legal::{self, Legal};
 use super::queue::{Queue, Request};
 use super::reads::{Read, Reads};
@@ -67,9 +67,8 @@ pub(super) struct Channel {
     pub(super) limit: (u64, Key),
     /// From a read command to its last beat.
     read_clocks: i32,
-    /// Clocks of an activation on the command bus, and of a read or write.
-    activate_clocks: i32,
-    column_clocks: i32,
+    /// Clocks of each command on the command bus.
+    lengths: [i32; COMMANDS],
     /// Whether writes are being served; means nothing while the queue is empty.
     pub(super) serves_writes: bool,
     pub(super) draining: bool,
@@ -120,8 +119,7 @@ impl Channel {
             limit: (u64::MAX, Key::NONE),
             // The settings' ranges keep all of them far below 2^31.
             read_clocks: (t.column - 1 + t.cl + t.bl) as i32,
-            activate_clocks: t.activate as i32,
-            column_clocks: t.column as i32,
+            lengths: Command::ALL.map(|command| command.clocks(t) as i32),
             serves_writes: false,
             draining: false,
             watermarks: settings.watermarks(),
@@ -404,12 +402,13 @@ impl Channel {
             Command::Precharge => Command::Activate,
             _ => return self.access(index, chosen, clock),
         };
-        bank.move_row(command, row);
         if command == Command::Activate {
+            bank.row = row;
             self.open = self.open.wrapping_sub(self.epoch + clock as u64);
             self.legal.issue(Command::Activate, bank, clock);
-            self.bus = clock + self.activate_clocks;
+            self.bus = clock + self.lengths[Command::Activate as usize];
         } else {
+            bank.row = CLOSED;
             self.open = self.open.wrapping_add(self.epoch + clock as u64);
             self.legal.issue(Command::Precharge, bank, clock);
             self.bus = clock + 1;
@@ -436,7 +435,7 @@ impl Channel {
         let Request { id, arrival, row, age, left, .. } = *request;
         let bank = &mut self.banks[index];
         self.legal.issue(command, bank, clock);
-        self.bus = clock + self.column_clocks;
+        self.bus = clock + self.lengths[Command::Read as usize];
         if left > 0 {
             let next = self.legal.earliest(command, bank).max(self.bus);
             self.candidates.replace(Key::new(next, command, age, index));
@@ -471,23 +470,21 @@ impl Channel {
     #[inline(always)]
     pub(super) fn issue(&mut self, command: Command, index: usize, row: u32, clock: i32) {
         let bank = &mut self.banks[index];
-        bank.move_row(command, row);
         self.legal.issue(command, bank, clock);
-        self.bus = clock
-            + match command {
-                Command::Activate => self.activate_clocks,
-                Command::Read | Command::Write => self.column_clocks,
-                Command::Precharge | Command::Refresh | Command::RefreshBank => 1,
-            };
+        self.bus = clock + self.lengths[command as usize];
         match command {
-            Command::Activate => self.open = self.open.wrapping_sub(self.epoch + clock as u64),
+            Command::Activate => {
+                bank.row = row;
+                self.open = self.open.wrapping_sub(self.epoch + clock as u64);
+            }
             Command::Precharge => {
+                bank.row = CLOSED;
                 self.open = self.open.wrapping_add(self.epoch + clock as u64);
                 if self.closing.happens() {
                     self.closing.forget(index);
                 }
             }
-            _ => {}
+            Command::Read | Command::Write | Command::Refresh | Command::RefreshBank => {}
         }
         if self.log.is_some() {
             self.note(command, index, row, self.epoch + clock as u64);
