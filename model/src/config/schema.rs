@@ -160,7 +160,9 @@ impl<'a> Walk<'a> {
             return names.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
         }
         if let Some(alternatives) = alternatives {
-            let is_form = |one: &&Value| one["properties"]["policy"]["const"].is_string();
+            // Those of replacement policies have a table of their own in the manual.
+            let listed = property["$ref"] == "#/$defs/ReplacementPolicy";
+            let is_form = |one: &&Value| listed && one["properties"]["policy"]["const"].is_string();
             let forms = alternatives.iter().filter(is_form).count();
             let kinds = alternatives.iter().filter(|one| !is_form(one)).map(|one| {
                 match (&one["const"], &one["properties"]) {
@@ -171,7 +173,6 @@ impl<'a> Walk<'a> {
                     (constant, _) => constant.to_string(),
                 }
             });
-            // Forms of policies have a table of their own.
             let forms = (forms > 0).then(|| "{ policy, its parameters }".to_owned());
             return kinds.chain(forms).collect::<Vec<_>>().join(", ");
         }
