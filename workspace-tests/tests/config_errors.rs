@@ -102,12 +102,12 @@ fn a_bad_set_path() {
 
 #[test]
 fn a_planned_value() {
-    insta::assert_snapshot!(set("mmu.page_table", "hashed"), @r#"
-    `mmu.page_table = "hashed"` is not modelled yet
+    insta::assert_snapshot!(set("mmu.page_table", "cuckoo"), @r#"
+    `mmu.page_table = "cuckoo"` is not modelled yet
      --> --set:1:16
       |
-    1 | mmu.page_table=hashed
-      |                ^^^^^^ expected x86-64-4level, x86-64-5level, x86-32, x86-pae, sv39, sv48, sv57, arm-4k, arm-16k, arm-64k or flat
+    1 | mmu.page_table=cuckoo
+      |                ^^^^^^ expected x86-64-4level, x86-64-5level, x86-32, x86-pae, sv39, sv48, sv57, arm-4k, arm-16k, arm-64k, hashed or flat
     "#);
 }
 

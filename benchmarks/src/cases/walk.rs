@@ -17,6 +17,15 @@ pub(super) fn cases() -> Vec<Case> {
         ("x86-64-4level", PWC),
         ("x86-64-5level", ""),
         ("x86-64-5level", PWC),
+        ("x86-32", ""),
+        ("x86-pae", ""),
+        ("sv39", ""),
+        ("sv48", ""),
+        ("sv57", ""),
+        ("arm-4k", ""),
+        ("arm-16k", ""),
+        ("arm-64k", ""),
+        ("hashed", ""),
         ("flat", "va_bits = 34"),
     ];
     shapes.into_iter().map(case).collect()
@@ -29,9 +38,13 @@ fn case((format, rest): (&'static str, &'static str)) -> Case {
             "[mmu]\npage_table = \"{format}\"\n{rest}\n\
              [[cache]]\nname = \"l1\"\nlevel = 1\nsize = \"1MiB\"\nways = 16\n"
         ));
-        let batches = stream::loads(WALKS, stream::uniform_pages(PAGES));
+        // 32-bit formats translate no more.
+        let within =
+            if format == "x86-32" || format == "x86-pae" { u32::MAX.into() } else { u64::MAX };
+        let mut page = stream::uniform_pages(PAGES);
+        let batches = stream::loads(WALKS, |index| page(index) & within);
         let mut function = Function::prefaulted(&config, &batches);
-        function.run(&stream::loads(PAGES, stream::in_page));
+        function.run(&stream::loads(PAGES, |page| stream::in_page(page) & within));
         function.round(batches)
     })
 }

@@ -73,7 +73,6 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         "cache.l3.hash=true",
         "mmu.tlb.dtlb.replacement=\"opt\"",
         "mmu.page_table=\"cuckoo\"",
-        "mmu.page_table=\"hashed\"",
         "swap.device=\"zram\"",
         "swap.device=\"sata-ssd\"",
         "swap.device=\"optane\"",

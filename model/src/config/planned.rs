@@ -2,7 +2,7 @@
 
 /// Values of settings. A setting in an array is written without its element's name.
 const VALUES: [(&str, &[&str]); 7] = [
-    ("mmu.page_table", &["hashed", "cuckoo"]),
+    ("mmu.page_table", &["cuckoo"]),
     ("cache.replacement", &["opt"]),
     ("mmu.tlb.replacement", &["opt"]),
     ("mmu.pwc.replacement", &["opt"]),

@@ -22,6 +22,16 @@ impl Config {
             let addressable = 1u64.checked_shl(self.mmu.physical_bits().into()).unwrap_or(u64::MAX);
             self.os.memory = Some(Memory::Bytes(ByteSize(addressable.min(MEMORY))));
         }
+        if self.mmu.is_hashed() && self.mmu.hash_groups.is_none() {
+            let frames = match self.os.memory {
+                Some(Memory::Frames(frames)) => frames,
+                Some(Memory::Bytes(bytes)) => bytes.0 / self.mmu.base_page().0.max(1),
+                None => 0,
+            };
+            // Power ISA, book III: at least half as many groups as frames.
+            let groups = frames.div_ceil(2).clamp(2, 1 << 31).next_power_of_two();
+            self.mmu.hash_groups = Some(groups as u32);
+        }
         self.dram = self.dram.resolved();
         self.validate()?;
         Ok(self)
@@ -93,7 +103,8 @@ impl Mmu {
             let index: u32 = format.bits.iter().map(|bits| u32::from(*bits)).sum();
             return u8::try_from(index.saturating_add(offset)).unwrap_or(u8::MAX);
         }
-        self.page_table.radix().map_or(32, |format| format.va_bits)
+        let other = if self.is_hashed() { 48 } else { 32 };
+        self.page_table.radix().map_or(other, |format| format.va_bits)
     }
 
     /// Every page size that a TLB of this machine can be built for: those of the format and the base

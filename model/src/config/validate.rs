@@ -239,6 +239,17 @@ impl Mmu {
                 return fault("mmu.format.leaves", format!("expected levels from 1 to {levels}"));
             }
         }
+        if let Some(groups) = self.hash_groups {
+            if !self.is_hashed() {
+                return fault("mmu.hash_groups", "only `page_table = \"hashed\"` has groups");
+            }
+            if !groups.is_power_of_two() {
+                return fault(
+                    "mmu.hash_groups",
+                    format!("expected a power of two, found {groups}"),
+                );
+            }
+        }
         let (bits, most) = (self.va_bits.unwrap_or(0), self.reach());
         if u32::from(bits) > most {
             let message = format!("the page table translates {most} bits at most, not {bits}");

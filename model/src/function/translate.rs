@@ -157,7 +157,10 @@ impl Simulator {
 
     /// The walker sets the dirty bit for a store that hit a clean entry (Intel SDM volume 3, 5.8).
     fn set_dirty(&mut self, request: &Request, addr: VirtAddr, out: &mut Outcomes) {
-        let leaf = self.os.reads(request.process, addr).and_then(|reads| reads.leaf);
+        let leaf = match self.os.reads(request.process, addr) {
+            Some(reads) => reads.leaf,
+            None => self.os.walk(request.process, addr, &mut self.steps),
+        };
         let Some(leaf) = leaf else { return };
         if self.os.mark(&leaf, true) {
             self.walks.dirty_writes += 1;

@@ -127,7 +127,7 @@ impl PageTable {
             Self::Arm4k => Some(&ARM_4K),
             Self::Arm16k => Some(&ARM_16K),
             Self::Arm64k => Some(&ARM_64K),
-            Self::Flat => None,
+            Self::Hashed | Self::Flat => None,
         }
     }
 }
@@ -204,6 +204,11 @@ impl Mmu {
             Some(format) => format.bits.len() as u32,
             None => self.index_bits().map_or(1, |levels| levels.len() as u32),
         }
+    }
+
+    /// Whether the page table is a hashed one.
+    pub fn is_hashed(&self) -> bool {
+        self.format.is_none() && self.page_table == PageTable::Hashed
     }
 
     /// Whether the processor keeps the root's entries, so that walks start below it.

@@ -35,6 +35,10 @@ pub struct Mmu {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"), range(min = 8, max = 64))]
     pub va_bits: Option<u8>,
+    /// Groups of eight entries of a hashed page table, a power of two. Default: one for two frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"), range(min = 2, max = 0x8000_0000_u32))]
+    pub hash_groups: Option<u32>,
     /// Width of a physical address in bits. Default: the format's, 52 where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"), range(min = 8, max = 56))]
@@ -59,6 +63,7 @@ impl Default for Mmu {
             page_size: None,
             va_bits: None,
             pa_bits: None,
+            hash_groups: None,
             asids: 4096,
             tlb: Vec::new(),
             walker: Walker::default(),
@@ -101,6 +106,9 @@ pub enum PageTable {
     /// Arm's 64 KiB granule: 13 bits a level, leaves of 64 KiB and 512 MiB.
     #[serde(rename = "arm-64k")]
     Arm64k,
+    /// One table for all processes, of groups of eight entries that a page's number selects: PowerPC.
+    #[serde(rename = "hashed")]
+    Hashed,
     /// One table with an entry for every page: textbooks.
     #[serde(rename = "flat")]
     Flat,

@@ -296,7 +296,9 @@ impl Os {
         if let Some(space) = self.spaces.find(process).and_then(|index| self.spaces.remove(index)) {
             let bytes = self.tables.geometry().table_bytes(self.tables.root_level());
             let base = self.tables.destroy(space.root);
-            self.table_space.release(base, bytes, &mut self.buddy);
+            if self.hashed.is_none() {
+                self.table_space.release(base, bytes, &mut self.buddy);
+            }
         }
         Ok(())
     }

@@ -56,6 +56,12 @@ impl Os {
         effects.work.push(Work::Handler);
         effects.major = false;
         let found = self.classify(process, addr, kind, effects)?;
+        if self.hashed.is_some()
+            && !matches!(found, FaultKind::Segv | FaultKind::Protection)
+            && let Some(addr) = self.fold(addr)
+        {
+            self.enter_hashed(process, addr, effects);
+        }
         self.counters.fault(found, effects.major);
         effects.major |= major_before;
         effects.fault = Some(found);

@@ -21,6 +21,7 @@ mod event;
 mod fault;
 mod fork;
 pub mod frames;
+mod hashed;
 mod invariants;
 mod memory;
 pub mod page_table;
@@ -42,6 +43,7 @@ use compressed::Contents;
 pub use effects::{Effects, Invalidation};
 pub use error::OsError;
 use frames::{Buddy, FrameTable, TableSpace};
+use hashed::HashedTable;
 pub use page_table::{Above, Geometry, Steps, WalkStep};
 use page_table::{Place, Pte, Tables};
 pub use prefault::Made;
@@ -107,6 +109,8 @@ pub struct Reads<'a> {
 #[derive(Debug, Clone)]
 pub struct Os {
     tables: Tables,
+    /// What walks read instead, where page tables are hashed.
+    hashed: Option<HashedTable>,
     table_space: TableSpace,
     buddy: Buddy,
     frames: FrameTable,
@@ -154,7 +158,7 @@ impl Os {
         let geometry = Geometry::new(config)?;
         let page = geometry.page();
         let (frames, textbook) = memory(config, page)?;
-        let tables_outside = textbook || geometry.is_flat();
+        let tables_outside = textbook || geometry.is_flat() || geometry.is_hashed();
         let slots = if textbook { SwapSpace::unlimited() } else { swap_space(config, page)? };
         let mut os = Self {
             table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
@@ -182,7 +186,13 @@ impl Os {
             slot_hand: 0,
             counters: Counters::default(),
             tables: Tables::new(geometry),
+            hashed: None,
         };
+        if os.geometry().is_hashed() {
+            let groups = config.mmu.hash_groups.unwrap_or(2).into();
+            let base = os.allocate_table(hashed::table_bytes(groups), &mut Effects::default())?;
+            os.hashed = Some(HashedTable::new(base, groups, page.0.into()));
+        }
         os.space(0, &mut Effects::default())?;
         Ok(os)
     }
@@ -202,6 +212,9 @@ impl Os {
     pub fn walk(&self, process: ProcessId, addr: VirtAddr, steps: &mut Steps) -> Option<Leaf> {
         steps.clear();
         let addr = self.fold(addr)?;
+        if let Some(table) = &self.hashed {
+            return self.walk_hashed(table, process, addr, steps);
+        }
         let space = self.spaces.get(self.spaces.find(process)?)?;
         let (pte, entry) = self.tables.walk(space.root, addr, steps)?;
         Leaf::of(pte, self.page, entry, self.tables.leaf_node(space.root, addr)?)
@@ -271,8 +284,12 @@ impl Os {
         if let Some(index) = self.spaces.find(process) {
             return Ok(index);
         }
-        let bytes = self.tables.geometry().table_bytes(self.tables.root_level());
-        let base = self.allocate_table(bytes, effects)?;
+        let base = if self.hashed.is_some() {
+            PhysAddr(0)
+        } else {
+            let bytes = self.tables.geometry().table_bytes(self.tables.root_level());
+            self.allocate_table(bytes, effects)?
+        };
         let root = self.tables.create(base);
         let (areas, heap) = Default::default();
         Ok(self.spaces.add(Space { process, root, areas, heap, resident: 0 }))

@@ -68,6 +68,7 @@ impl Os {
         let frame = self.allocate(Some(number), effects)?;
         self.policy.insert(frame, number);
         self.map(index, page, frame, Pte::PRESENT | Pte::WRITABLE | Pte::ACCESSED);
+        self.enter_hashed(process, page, effects);
         Ok(true)
     }
 }

@@ -41,6 +41,7 @@ impl Os {
         flags |= if permissions.contains('x') { 0 } else { Pte::NO_EXECUTE };
         self.tables.set(root, addr, Pte::frame(frame, flags));
         self.wired += 1;
+        self.enter_hashed(process, addr, effects);
         Ok(())
     }
 }

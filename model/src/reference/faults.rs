@@ -58,6 +58,11 @@ impl Memory {
     ) -> Result<FaultKind, Stopped> {
         effects.work.push(Work::Handler);
         let (found, major) = self.handle(process, addr, kind, effects)?;
+        if let Some(addr) = self.shape.fold(addr)
+            && !matches!(found, FaultKind::Segv | FaultKind::Protection)
+        {
+            self.enter(process, addr / self.page, effects);
+        }
         let names: &[&str] = match found {
             FaultKind::Anonymous => &["anonymous"],
             FaultKind::ZeroPage => &["zero_page"],

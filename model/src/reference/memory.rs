@@ -11,6 +11,7 @@ use super::Stopped;
 use super::areas::Areas;
 use super::counts::Counts;
 use super::frames::{Buddy, TablePlaces};
+use super::hashed::Hashed;
 use super::reclaim::{self, Policy};
 use super::shape::Shape;
 use super::swap::{Slots, Window};
@@ -123,6 +124,8 @@ pub struct Memory {
     pub pages: BTreeMap<u64, Page>,
     pub buddy: Buddy,
     pub places: TablePlaces,
+    /// What is walked where page tables are hashed.
+    pub hashed: Option<Hashed>,
     pub slots: Slots,
     /// Frames with compressed pages.
     pub pool: Vec<u64>,
@@ -156,7 +159,8 @@ impl Memory {
             None => ((8 << 30) / page, false),
         };
         let most = config.os.limit.map_or(u64::MAX, |limit| limit.0 / page);
-        let flat = config.mmu.format.is_none() && config.mmu.page_table == PageTable::Flat;
+        let named = |name| config.mmu.format.is_none() && config.mmu.page_table == name;
+        let (flat, hashed) = (named(PageTable::Flat), named(PageTable::Hashed));
         let mut memory = Self {
             page,
             textbook,
@@ -169,7 +173,8 @@ impl Memory {
             tables: BTreeMap::new(),
             pages: BTreeMap::new(),
             buddy: Buddy::new(frames),
-            places: TablePlaces::new(page, shape.unit, frames, textbook || flat),
+            places: TablePlaces::new(page, shape.unit, frames, textbook || flat || hashed),
+            hashed: None,
             slots: Slots::new(&config.swap, page, textbook),
             pool: Vec::new(),
             ratios: config.swap.content.iter().map(|known| (known.class, known.ratio)).collect(),
@@ -185,6 +190,11 @@ impl Memory {
             peak: 0,
             shape,
         };
+        if hashed {
+            let groups = u64::from(config.mmu.hash_groups.unwrap_or(2));
+            let place = memory.places.take(Hashed::bytes(groups), &mut memory.buddy);
+            memory.hashed = place.map(|base| Hashed::new(base, groups));
+        }
         memory.space(0, &mut Effects::default())?;
         Ok(memory)
     }
@@ -197,6 +207,10 @@ impl Memory {
     /// The entries that a walk for `addr` reads, from the root on: level and physical address. It ends at
     /// the first entry that points to no table.
     pub fn reads(&self, process: ProcessId, addr: u64) -> Vec<(u8, u64)> {
+        if let Some(table) = &self.hashed {
+            let (reads, _) = self.hashed_reads(table, process, addr / self.page);
+            return reads.into_iter().map(|entry| (1, entry)).collect();
+        }
         let mut reads = Vec::new();
         for level in &self.shape.levels {
             let table = self.tables.get(&(process, level.number, level.table(addr)));
@@ -242,7 +256,7 @@ impl Memory {
         if self.spaces.contains_key(&process) {
             return Ok(());
         }
-        if let Some(root) = self.shape.levels.first().copied() {
+        if let Some(root) = self.shape.levels.first().copied().filter(|_| self.hashed.is_none()) {
             self.make_table(process, root, 0, effects)?;
         }
         self.spaces.insert(process, Space::default());
@@ -256,6 +270,9 @@ impl Memory {
         addr: u64,
         effects: &mut Effects,
     ) -> Result<(), Stopped> {
+        if self.hashed.is_some() {
+            return Ok(());
+        }
         for level in self.shape.levels.clone() {
             if !self.tables.contains_key(&(process, level.number, level.table(addr))) {
                 self.make_table(process, level, addr, effects)?;

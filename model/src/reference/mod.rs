@@ -17,6 +17,7 @@ mod events;
 mod evict;
 mod faults;
 mod frames;
+mod hashed;
 mod memory;
 mod prefault;
 mod pwc;

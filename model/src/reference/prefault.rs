@@ -78,6 +78,7 @@ impl Memory {
         let entry =
             Entry { held, present: true, writable, executable, accessed: true, dirty: false };
         self.map(process, page, frame, entry);
+        self.enter(process, page, effects);
         Ok(true)
     }
 }

@@ -73,7 +73,7 @@ fn radix(table: PageTable) -> Option<Radix> {
         PageTable::Arm4k => arm(9, &[12, 21, 30]),
         PageTable::Arm16k => arm(11, &[14, 25]),
         PageTable::Arm64k => arm(13, &[16, 29]),
-        PageTable::Flat => return None,
+        PageTable::Hashed | PageTable::Flat => return None,
     })
 }
 

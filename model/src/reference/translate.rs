@@ -127,7 +127,10 @@ impl Reference {
                 self.pwcs.fill(process, addr, *level);
             }
         }
-        let whole = reads.len() == self.memory.shape.levels.len();
+        let whole = match &self.memory.hashed {
+            Some(table) => self.memory.hashed_reads(table, process, addr / self.page).1,
+            None => reads.len() == self.memory.shape.levels.len(),
+        };
         let entry = self.memory.entry(process, addr / self.page);
         entry.filter(|entry| whole && entry.present)
     }

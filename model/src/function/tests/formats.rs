@@ -125,6 +125,8 @@ fn impossible_widths_and_levels_name_their_key() {
     for (text, expected) in [
         ("page_table = \"x86-32\"\npa_bits = 36", "mmu.pa_bits"),
         ("page_table = \"arm-4k\"\npa_bits = 52", "mmu.pa_bits"),
+        ("hash_groups = 8", "mmu.hash_groups"),
+        ("page_table = \"hashed\"\nhash_groups = 9", "mmu.hash_groups"),
         ("page_table = \"sv39\"\nva_bits = 40", "mmu.va_bits"),
         ("page_table = \"arm-16k\"\nva_bits = 52", "mmu.va_bits"),
         ("page_table = \"sv39\"\npwc = [{ level = 4, entries = 4, ways = 4 }]", "mmu.pwc.4.level"),
@@ -142,4 +144,35 @@ fn impossible_widths_and_levels_name_their_key() {
     }
     let large = "page_table = \"x86-32\"\n[os]\nmemory = \"8GiB\"";
     assert_eq!(key(&format!("[mmu]\n{large}\n")), "os.memory");
+}
+
+/// A dense region has a group for every page, whose first entry is the page's. A walk that finds nothing
+/// reads both groups, in two pieces each.
+#[test]
+fn a_hashed_walk_reads_a_group_or_two() {
+    let mut simulator = machine("mmu.page_table = \"hashed\"");
+    run(&mut simulator, (0..100).map(|page| load(page << 12)));
+    assert_eq!(count(&simulator, "walker.walks"), 200);
+    assert_eq!(count(&simulator, "walker.references"), 100 * (4 + 1));
+    assert_eq!(count(&simulator, "os.faults.total"), 100);
+    // A group of 128 bytes for two of the 8 GiB's frames.
+    assert_eq!(count(&simulator, "os.pages.table_pages"), (8 << 30) / (2 << 12) * 128 / 4096);
+    let seen = simulator.inspect(0, AccessKind::Load, 0x5009);
+    let step = &seen.walk[0];
+    assert_eq!((seen.walk.len(), step.level, step.index, step.present), (1, 1, 5 * 8, true));
+    assert_eq!(step.value >> 12 & 0xff_ffff_ffff, seen.ppn.unwrap());
+}
+
+/// Sixteen pages fill two groups. The next one takes the first one's entry, which costs that page a fault
+/// that finds it in memory.
+#[test]
+fn a_page_whose_entry_was_overwritten_faults_once_more() {
+    let mut simulator = machine("mmu = { page_table = \"hashed\", hash_groups = 2 }");
+    run(&mut simulator, (0..17).map(|page| load(page << 12)));
+    assert_eq!(count(&simulator, "os.faults.total"), 17);
+    run(&mut simulator, [load(16 << 12), load(1 << 12)]);
+    assert_eq!(count(&simulator, "os.faults.total"), 17);
+    run(&mut simulator, [load(0)]);
+    assert_eq!(count(&simulator, "os.faults.spurious"), 1);
+    assert_eq!(count(&simulator, "os.pages.resident"), 17);
 }

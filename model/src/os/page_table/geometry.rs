@@ -46,6 +46,7 @@ pub struct Geometry {
     entry_bytes: u64,
     va_bits: u8,
     flat: bool,
+    hashed: bool,
     /// Index bits of a full table; a narrower root is as large.
     width: u8,
     /// log2 of what the table pages of the format are counted in.
@@ -85,7 +86,7 @@ impl Geometry {
         let page = size.0.trailing_zeros() as u8;
         let shape = match &mmu.format {
             Some(format) => custom(format, mmu.va_bits, page)?,
-            None if mmu.page_table == PageTable::Flat => flat(mmu.va_bits, page)?,
+            None if mmu.page_table.radix().is_none() => flat(mmu.va_bits, page)?,
             None => named(mmu, page)?,
         };
         let total =
@@ -148,6 +149,7 @@ impl Geometry {
             entry_bytes: shape.entry_bytes,
             va_bits,
             flat: mmu.format.is_none() && mmu.page_table == PageTable::Flat,
+            hashed: mmu.is_hashed(),
             width: format.map_or(DIGIT, |format| format.width),
             granule: format.map_or(12, |format| format.granule),
             first_read,
@@ -203,6 +205,10 @@ impl Geometry {
     /// How entries are laid out.
     pub(super) fn layout(&self) -> Layout {
         self.layout
+    }
+    /// Whether walks read a hashed table instead of these.
+    pub fn is_hashed(&self) -> bool {
+        self.hashed
     }
     /// Bytes of a table of `level`. The root of a narrow address is as large as the tables below it,
     /// where those are of the usual width and the processor does not keep its entries.

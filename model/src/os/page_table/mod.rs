@@ -185,7 +185,7 @@ impl Tables {
     }
 
     /// A leaf entry as memory holds it. A page below 4 KiB is named by its number.
-    fn leaf_value(&self, pte: Pte) -> u64 {
+    pub(super) fn leaf_value(&self, pte: Pte) -> u64 {
         let Some(pfn) = pte.pfn() else { return pte.0 };
         let number = pfn.0.wrapping_shl(u32::from(self.geometry.page().0.saturating_sub(12)));
         value::leaf(self.geometry.layout(), number, pte, self.geometry.leaf_level() > 1)

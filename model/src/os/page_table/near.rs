@@ -112,6 +112,9 @@ impl Tables {
 
     /// Descends to the leaf node of `addr` and remembers the way.
     fn approach(&mut self, root: Root, addr: VirtAddr, table: u64) -> Option<(usize, u32)> {
+        if self.geometry.is_hashed() {
+            return None;
+        }
         let (leaf, first) = (self.geometry.leaf_level(), self.geometry.first_read());
         let read = |digit: &&Digit| digit.last && digit.level > leaf && digit.level <= first;
         let depth = self.geometry.digits.iter().filter(read).count();

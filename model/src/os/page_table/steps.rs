@@ -29,7 +29,7 @@ impl Steps {
         self.length = 0;
     }
     /// Adds a step; a format has at most [`MAX_LEVELS`], so there is room.
-    pub(super) fn push(&mut self, step: WalkStep) {
+    pub(in crate::os) fn push(&mut self, step: WalkStep) {
         if let Some(place) = self.steps.get_mut(usize::from(self.length)) {
             *place = step;
             self.length += 1;

@@ -33,7 +33,16 @@ fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
     let enabled = !dice.percent(5);
     let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
     let small = dice.pick(&[64u64, 256, 1024, 2048, 16384]);
-    match dice.below(14) {
+    match dice.below(15) {
+        14 => {
+            let page = dice.pick(&[small, 4096, 4096]);
+            let (bits, groups) = (dice.between(24, 48), dice.pick(&[2, 2, 4, 8, 256]));
+            let _ = writeln!(text, "page_table = \"hashed\"\npage_size = {page}\nva_bits = {bits}");
+            if dice.percent(80) {
+                let _ = writeln!(text, "hash_groups = {groups}");
+            }
+            (page, 1)
+        }
         10.. => named(dice, small, text),
         0..3 => (x86(4, 4096, text), 4),
         3 => (x86(5, 4096, text), 5),
