@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use analysis::measured::Measured;
 use analysis::region::Region;
-use analysis::simulate::{RunOptions, simulate};
+use analysis::simulate::{RunOptions, Warm, simulate};
 use analysis::study::clock::CpuClock;
 use analysis::study::document::Text;
 use analysis::study::execute::{Options, Watch, execute};
@@ -98,6 +98,7 @@ fn run(folder: &Path) -> Result<(f64, Measured), AnyError> {
         region: Region::default(),
         sample: None,
         ideal: false,
+        warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

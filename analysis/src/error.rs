@@ -33,6 +33,14 @@ pub enum Error {
         /// What it said.
         source: std::io::Error,
     },
+    /// A checkpoint that cannot be written, or started from.
+    #[error("{path}: {message}", path = path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// Results that cannot be written or read back.
     #[error("{path}: {message}", path = path.display())]
     Results {

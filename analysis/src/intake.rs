@@ -27,6 +27,11 @@ impl<'a, S: Source> Intake<'a, S> {
         Self { source, drive, passed: Passed::default(), accesses: 0, counting: true, counted: 0 }
     }
 
+    /// Accesses so far.
+    pub fn accesses(&self) -> u64 {
+        self.accesses
+    }
+
     /// What the pass has learnt about its trace.
     pub fn into_passed(mut self) -> Passed {
         self.passed.summary.uncounted = self.accesses - self.counted;

@@ -2,6 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod chart;
+pub mod checkpoint;
 pub mod curve;
 pub mod error;
 pub mod explain;

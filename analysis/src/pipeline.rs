@@ -69,10 +69,23 @@ pub fn drive<F: FunctionHalf, T: TimeHalf>(
     time: &mut T,
     drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
-    match drive.threads {
-        0 | 1 => alone(source, function, time, drive),
-        2 => in_two(source, function, time, drive),
-        _ => in_three(source, function, time, drive),
+    drive_on(Intake::new(source, drive), function, time, drive.threads)
+}
+
+/// As [`drive`], from where `intake` is.
+///
+/// # Errors
+/// As there.
+pub fn drive_on<F: FunctionHalf, T: TimeHalf>(
+    intake: Intake<'_, impl Source>,
+    function: &mut F,
+    time: &mut T,
+    threads: usize,
+) -> Result<Passed, Error> {
+    match threads {
+        0 | 1 => alone(intake, function, time),
+        2 => in_two(intake, function, time),
+        _ => in_three(intake, function, time),
     }
 }
 
@@ -91,12 +104,10 @@ fn function_over<F: FunctionHalf>(
 }
 
 fn alone<F: FunctionHalf, T: TimeHalf>(
-    source: impl Source,
+    mut intake: Intake<'_, impl Source>,
     function: &mut F,
     time: &mut T,
-    drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
-    let mut intake = Intake::new(source, drive);
     let (mut batch, mut outcomes) = (Batch::new(), Outcomes::default());
     while intake.fill(&mut batch)? {
         function_over(function, Some(&batch), &mut outcomes)?;
@@ -148,10 +159,9 @@ fn forward<F: FunctionHalf>(
 }
 
 fn in_two<F: FunctionHalf, T: TimeHalf>(
-    source: impl Source,
+    mut intake: Intake<'_, impl Source>,
     function: &mut F,
     time: &mut T,
-    drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
     let outcomes = Loop::new(Outcomes::default);
     let (outgoing, incoming) = outcomes.forward;
@@ -160,7 +170,6 @@ fn in_two<F: FunctionHalf, T: TimeHalf>(
         scope.spawn(move || time_stage(time, &incoming, &used));
         // Moved here, so that an early return closes the channel and ends the other stage.
         let outgoing = outgoing;
-        let mut intake = Intake::new(source, drive);
         let mut batch = Batch::new();
         while intake.fill(&mut batch)? && forward(function, Some(&batch), &fresh, &outgoing)? {}
         forward(function, None, &fresh, &outgoing)?;
@@ -169,10 +178,9 @@ fn in_two<F: FunctionHalf, T: TimeHalf>(
 }
 
 fn in_three<F: FunctionHalf, T: TimeHalf>(
-    source: impl Source,
+    mut intake: Intake<'_, impl Source>,
     function: &mut F,
     time: &mut T,
-    drive: &Drive<'_>,
 ) -> Result<Passed, Error> {
     let batches = Loop::new(Batch::new);
     let outcomes = Loop::new(Outcomes::default);
@@ -192,7 +200,6 @@ fn in_three<F: FunctionHalf, T: TimeHalf>(
             }
             forward(function, None, &fresh, &outgoing).map(|_| ())
         });
-        let mut intake = Intake::new(source, drive);
         let taken = intake_stage(&mut intake, &to_fill, &filled);
         drop(filled);
         let done = match function_stage.join() {

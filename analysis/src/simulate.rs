@@ -1,6 +1,7 @@
 //! The model's halves as the pipeline drives them, and one simulation from start to end.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use model::config::Config;
@@ -14,6 +15,7 @@ use tracegen::batch::Batch;
 use tracegen::next_use::annotate;
 use tracegen::source::Source;
 
+use crate::checkpoint::{self, Checkpoint, Origin};
 use crate::error::Error;
 use crate::fan_out::{Machine, fan_out};
 use crate::heat::HeatSample;
@@ -58,77 +60,156 @@ pub struct RunOptions<'a> {
     pub sample: Option<SampleOptions>,
     /// Whether the run is also timed with each component perfect. A sample is not.
     pub ideal: bool,
+    /// Where the warm-up comes from or goes to.
+    pub warm: Warm<'a>,
     /// Set when the user wants it to stop.
     pub interrupted: &'a AtomicBool,
     /// Told how far it is; see [`Drive::progress`].
     pub progress: &'a (dyn Fn(Option<(u64, u64)>, u64) + Sync),
 }
 
+/// What becomes of a warm-up.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Warm<'a> {
+    /// It is simulated and timed.
+    #[default]
+    Timed,
+    /// It is simulated without being timed, and the state at its end is written to this file. The time half
+    /// starts there.
+    Write(&'a Path),
+    /// This checkpoint has it. The time half starts there, and [`RunOptions::region`] has no warm-up of
+    /// its own.
+    Read(&'a Path),
+}
+
 /// Simulates `config` over everything that the trace `spec` has.
 ///
 /// # Errors
-/// The trace cannot be read, the machine cannot do what it asks, or the user wants to stop.
+/// The trace cannot be read, the machine cannot do what it asks, the checkpoint is none for it, or the
+/// user wants to stop.
 pub fn simulate(
     config: &Config,
     spec: &TraceSpec,
     options: &RunOptions<'_>,
 ) -> Result<RunResult, Error> {
-    let drive = Drive {
-        threads: options.jobs,
-        region: options.region,
-        interrupted: options.interrupted,
-        progress: options.progress,
-    };
+    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
     if let Some(sample) = &options.sample {
-        return sampled(config, spec, options.seed, sample, &drive);
+        let sampling = sample.sampling(options.seed, config.core.rob)?;
+        let mut time = SampledTiming::new(config, sampling).map_err(|error| refused(&error))?;
+        let (mut measured, heat) = run(config, spec, options, &mut time)?;
+        measured.sample = Some(Sample::of(&time, sample, &measured)?);
+        return Ok(RunResult { config: config.clone(), measured, heat });
     }
     if options.ideal {
-        let time = WithIdeals::new(config).map_err(|error| Error::Simulation(error.to_string()))?;
-        return timed(config, spec, options.seed, time, &drive);
+        let mut time = WithIdeals::new(config).map_err(|error| refused(&error))?;
+        let (measured, heat) = run(config, spec, options, &mut time)?;
+        return Ok(RunResult { config: config.clone(), measured, heat });
     }
-    let time = Timing::new(config).map_err(|error| Error::Simulation(error.to_string()))?;
-    timed(config, spec, options.seed, time, &drive)
+    let mut time = Timing::new(config).map_err(|error| refused(&error))?;
+    let (measured, heat) = run(config, spec, options, &mut time)?;
+    Ok(RunResult { config: config.clone(), measured, heat })
 }
 
-/// Simulates a machine whose time is told by `time`.
-fn timed(
+/// Writes the state of `config` at the end of the warm-up of `spec` to `path`, and does no more.
+///
+/// # Errors
+/// As [`simulate`], or the file cannot be written.
+pub fn write_checkpoint(
+    config: &Config,
+    spec: &TraceSpec,
+    options: &RunOptions<'_>,
+    path: &Path,
+) -> Result<(), Error> {
+    let drive = drive_of(options, options.region);
+    warm_up(config, spec, options.seed, &drive, Some(path)).map(drop)
+}
+
+fn drive_of<'a>(options: &RunOptions<'a>, region: Region) -> Drive<'a> {
+    let RunOptions { jobs, interrupted, progress, .. } = *options;
+    Drive { threads: jobs, region, interrupted, progress }
+}
+
+/// Simulates `config` with `time` as its time half.
+fn run(
+    config: &Config,
+    spec: &TraceSpec,
+    options: &RunOptions<'_>,
+    time: &mut impl Timed,
+) -> Result<(Measured, HeatSample), Error> {
+    let seed = options.seed;
+    let checkpoint = match options.warm {
+        Warm::Read(path) => Some(Checkpoint::read(path)?),
+        Warm::Timed | Warm::Write(_) => None,
+    };
+    let warmup = checkpoint.as_ref().map_or(options.region.warmup, Checkpoint::warmup);
+    let region = Region { warmup, ..options.region };
+    let drive = drive_of(options, region);
+    let (mut function, intake) = match (&checkpoint, options.warm) {
+        (Some(checkpoint), _) => {
+            let function = checkpoint.function(config, &Origin::of(config, spec, seed, region)?)?;
+            let mut intake = intake_of(config, spec, seed, &drive)?;
+            pass_over(&mut intake, warmup, |_| Ok(()))?;
+            (function, intake)
+        }
+        (None, Warm::Write(path)) => warm_up(config, spec, seed, &drive, Some(path))?,
+        (None, _) => warm_up(config, spec, seed, &drive, None)?,
+    };
+    let passed = pipeline::drive_on(intake, &mut function, time, options.jobs)?;
+    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
+    Ok((measure(&function, time, &summary), passed.heat))
+}
+
+type TraceIntake<'a> = Intake<'a, Box<dyn Source>>;
+
+/// The function half of `config` and the trace, before the first access; where there is a checkpoint to
+/// write to `path`, at the end of the warm-up, when that has been done.
+fn warm_up<'a>(
     config: &Config,
     spec: &TraceSpec,
     seed: u64,
-    mut time: impl Timed,
-    options: &Drive<'_>,
-) -> Result<RunResult, Error> {
-    let machines = [vec![config]];
-    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
-    let mut function = Simulator::new(config, seed).map_err(|error| refused(&error))?;
-    prefault(&machines, &mut [&mut function], seed, spec, options)?;
-    let source = open(future_shifts(&machines).first().copied(), seed, spec, options)?;
-    let passed = pipeline::drive(source, &mut function, &mut time, options)?;
-    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
-    let measured = measure(&function, &time, &summary);
-    Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
+    drive: &'a Drive<'a>,
+    path: Option<&Path>,
+) -> Result<(Simulator, TraceIntake<'a>), Error> {
+    let refused = |error: model::function::SimulationError| Error::Simulation(error.to_string());
+    // Better said now than after the warm-up.
+    let origin = path.map(|_| Origin::of(config, spec, seed, drive.region)).transpose()?;
+    let mut function = Simulator::new(config, seed).map_err(refused)?;
+    prefault(&[vec![config]], &mut [&mut function], seed, spec, drive)?;
+    let mut intake = intake_of(config, spec, seed, drive)?;
+    if let (Some(path), Some(origin)) = (path, origin) {
+        let mut outcomes = Outcomes::default();
+        pass_over(&mut intake, drive.region.warmup, |batch| {
+            // Nobody asks what it costs.
+            outcomes.clear();
+            function.process(batch, &mut outcomes).map_err(refused)
+        })?;
+        checkpoint::write(path, &origin, &function)?;
+    }
+    Ok((function, intake))
 }
 
-/// Simulates a machine of which a sample is timed.
-fn sampled(
+fn intake_of<'a>(
     config: &Config,
     spec: &TraceSpec,
     seed: u64,
-    sample: &SampleOptions,
-    options: &Drive<'_>,
-) -> Result<RunResult, Error> {
-    let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
-    let machines = [vec![config]];
-    let mut function = Simulator::new(config, seed).map_err(|error| refused(&error))?;
-    let sampling = sample.sampling(seed, config.core.rob)?;
-    let mut time = SampledTiming::new(config, sampling).map_err(|error| refused(&error))?;
-    prefault(&machines, &mut [&mut function], seed, spec, options)?;
-    let source = open(future_shifts(&machines).first().copied(), seed, spec, options)?;
-    let passed = pipeline::drive(source, &mut function, &mut time, options)?;
-    let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
-    let mut measured = measure(&function, &time, &summary);
-    measured.sample = Some(Sample::of(&time, sample, &measured)?);
-    Ok(RunResult { config: config.clone(), measured, heat: passed.heat })
+    drive: &'a Drive<'a>,
+) -> Result<TraceIntake<'a>, Error> {
+    let future = future_shifts(&[vec![config]]).first().copied();
+    Ok(Intake::new(open(future, seed, spec, drive)?, drive))
+}
+
+/// Takes the first `count` accesses from `intake`, and what lies between them. The end of the warm-up is
+/// where a batch ends.
+fn pass_over(
+    intake: &mut TraceIntake<'_>,
+    count: u64,
+    mut take: impl FnMut(&Batch) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut batch = Batch::new();
+    while intake.accesses() < count && intake.fill(&mut batch)? {
+        take(&batch)?;
+    }
+    Ok(())
 }
 
 /// The function half of `configs`, which differ in timing settings alone, with a time half for each.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use analysis::machine;
 use analysis::region::Region;
-use analysis::simulate::{RunOptions, simulate};
+use analysis::simulate::{RunOptions, Warm, simulate};
 use analysis::study::memory;
 use analysis::trace::TraceSpec;
 
@@ -48,6 +48,7 @@ fn measure(preset: &str, sets: &[(&str, &str)], mebibytes: u64, reads: u64) -> (
         region: Region::default(),
         sample: None,
         ideal: false,
+        warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

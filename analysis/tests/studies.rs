@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use analysis::error::Error;
-use analysis::simulate::{RunOptions, simulate};
+use analysis::simulate::{RunOptions, Warm, simulate};
 use analysis::study::document::Text;
 use analysis::study::execute::{Options, Watch, execute};
 use analysis::study::plan::{Overrides, Plan};
@@ -127,6 +127,7 @@ fn check(case: &Case) {
         region: plan.region,
         sample: None,
         ideal: false,
+        warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),
     };

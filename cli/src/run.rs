@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analysis::measured::RunResult;
-use analysis::simulate::{RunOptions, simulate};
+use analysis::simulate::{RunOptions, simulate, write_checkpoint};
 use analysis::study::outputs;
 use analysis::trace::TraceSpec;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use tracegen::formats::Input;
 
+use crate::checkpoint::CheckpointArgs;
 use crate::input::ReadArgs;
 use crate::machine::MachineArgs;
 use crate::output::{self, Format};
@@ -26,6 +27,8 @@ use crate::{interrupt, summary};
     faultline run --config skylake --trace app.flt --warmup 10000000 --limit 50000000\n  \
     faultline run --config skylake --trace app.flt --sample --sample-period 100000\n  \
     faultline run --config skylake --workload kv --set os.prefault=accessed --ideal\n  \
+    faultline run --config skylake --trace app.flt --warmup 10000000 --checkpoint warm.ckpt --checkpoint-only\n  \
+    faultline run --config skylake --trace app.flt --from-checkpoint warm.ckpt --set core.rob=512\n  \
     faultline run --config mine.toml --trace ls.lackey --set mmu.page_size=2MiB -o results/ls")]
 pub struct Args {
     #[command(flatten)]
@@ -45,6 +48,8 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     region: RegionArgs,
+    #[command(flatten)]
+    checkpoint: CheckpointArgs,
     #[command(flatten)]
     sample: SampleArgs,
     /// Also says what the run would take were each component perfect, which is what the component costs:
@@ -139,9 +144,18 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         region: args.region.region(),
         sample: args.sample.options(),
         ideal: args.ideal,
+        warm: args.checkpoint.warm(),
         interrupted: interrupt::flag()?,
         progress: &|done, accesses| progress.tell(done, accesses),
     };
+    if let Some(path) = args.checkpoint.alone() {
+        let written = write_checkpoint(&config, &spec, &options, path);
+        progress.finish();
+        return match written {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => interrupt::exit_code(&error).map_or_else(|| Err(error.into()), Ok),
+        };
+    }
     let result = simulate(&config, &spec, &options);
     progress.finish();
     let result = match result {

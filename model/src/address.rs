@@ -5,7 +5,9 @@ use std::fmt;
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, bincode::Encode, bincode::Decode,
+        )]
         pub struct $name(pub $inner);
 
         impl fmt::LowerHex for $name {
@@ -37,7 +39,9 @@ number!(/** An address-space identifier as TLB entries carry it (x86: PCID). */ 
 number!(/** A place for one base page on the swap device. */ SwapSlot, u64);
 
 /// The size of a page as its number of offset bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, bincode::Encode, bincode::Decode,
+)]
 pub struct PageShift(pub u8);
 
 impl PageShift {

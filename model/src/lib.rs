@@ -21,6 +21,11 @@ pub mod os;
 pub mod outcome;
 pub mod reference;
 pub mod replacement;
+mod scratch;
 pub mod statistics;
 pub mod time;
 pub mod units;
+
+/// A number for the sources of this crate. A [`function::Simulator`] that was encoded is decoded where this
+/// is the same, and nowhere else.
+pub const SOURCES: &str = env!("MODEL_SOURCES");

@@ -77,7 +77,7 @@ pub struct Branch {
 }
 
 /// Access rights of a mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, bincode::Encode, bincode::Decode)]
 pub struct Protection {
     /// Loads are allowed.
     pub read: bool,

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use analysis::region::Region;
-use analysis::simulate::{RunOptions, simulate};
+use analysis::simulate::{RunOptions, Warm, simulate};
 use analysis::trace::TraceSpec;
 use model::config::Config;
 use tracegen::batch::Batch;
@@ -60,6 +60,7 @@ fn whole(config: Config, batches: &[Batch]) -> Round {
             region: Region::default(),
             sample: None,
             ideal: false,
+            warm: Warm::Timed,
             interrupted: &AtomicBool::new(false),
             progress: &|_, _| (),
         };

@@ -10,7 +10,7 @@ use crate::replacement::PlaceError;
 use crate::statistics::Statistics;
 
 /// The caches of a CPU: the plain hierarchy, which is faster, wherever it does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub enum Caches {
     /// Every level writes back and allocates, and no more.
     Plain(CacheHierarchy),

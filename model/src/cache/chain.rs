@@ -5,7 +5,7 @@ use crate::config::InvalidSetting;
 use crate::outcome::MEMORY;
 
 /// The order of the caches, by their indices in the configuration's list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Arrangement {
     /// The level below each.
     pub next: Vec<Option<u8>>,

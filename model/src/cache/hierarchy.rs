@@ -17,7 +17,7 @@ use crate::statistics::Statistics;
 /// last level writes goes to memory and is reported. Fills happen from the lowest level up.
 ///
 /// Physical addresses are below 2^`address_bits`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct CacheHierarchy {
     levels: Vec<CacheLevel>,
     order: Arrangement,

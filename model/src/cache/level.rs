@@ -11,7 +11,7 @@ use crate::units::ByteSize;
 pub const MAX_LINES: u64 = 1 << 26;
 
 /// What a cache counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 pub struct CacheCounters {
     /// Demand accesses of the program that found their line.
     pub hits: u64,
@@ -174,7 +174,7 @@ fn geometry(
 }
 
 /// A set-associative cache. A dirty line is a marked entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct CacheLevel {
     name: String,
     line_shift: u32,

@@ -9,7 +9,19 @@ use crate::replacement::Policy;
 use crate::units::{ByteSize, Span};
 
 /// A stream of accesses that a TLB or a cache can serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Loads, stores, prefetches and page-table reads.
@@ -146,7 +158,19 @@ pub enum Write {
 }
 
 /// What a level has of the lines in the levels above it. The first level has none above it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Inclusion {
     /// It is filled with what goes up, and what it displaces stays above.

@@ -8,7 +8,7 @@ use crate::address::Asid;
 
 /// Identifiers handed out in turn; when they run out, all TLBs are flushed and numbering starts again
 /// (as in Linux arch/arm64/mm/context.c, without reserved ones).
-#[derive(Debug)]
+#[derive(Debug, bincode::Encode, bincode::Decode)]
 pub struct Asids {
     limit: u32,
     next: u32,

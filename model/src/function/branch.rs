@@ -8,7 +8,7 @@ use crate::statistics::Statistics;
 const HISTORY_BITS: u32 = 14;
 
 /// A gshare predictor of 2^14 counters.
-#[derive(Debug)]
+#[derive(Debug, bincode::Encode, bincode::Decode)]
 pub struct Predictor {
     counters: Box<[u8]>,
     history: u64,

@@ -6,7 +6,7 @@ use crate::outcome::MEMORY;
 use crate::statistics::{Ratio, Statistics};
 
 /// Accesses as in the trace, before any splitting.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct AccessCounters {
     loads: u64,
     stores: u64,
@@ -67,7 +67,7 @@ impl AccessCounters {
 }
 
 /// What the page walkers do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct WalkCounters {
     /// Walks, those that end in a fault included.
     pub walks: u64,

@@ -27,7 +27,7 @@ pub struct Draft {
 ///
 /// The references and the kernel work of the outcome that is being put together are appended to the
 /// stream at once; the outcome that comes next claims them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, bincode::Encode, bincode::Decode)]
 pub struct Emitter {
     cpu: u16,
     /// Outcomes so far; the latest one's number.

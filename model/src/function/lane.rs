@@ -18,7 +18,7 @@ pub struct Origin {
 }
 
 /// A load whose value may be waited for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, bincode::Encode, bincode::Decode)]
 struct Producer {
     /// The origin's outcome, of which there are fewer than 2^56, above the eight bits of its chain.
     origin: u64,
@@ -39,7 +39,7 @@ impl Producer {
 }
 
 /// One CPU of the trace.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, bincode::Encode, bincode::Decode)]
 pub struct Lane {
     /// The process that it runs.
     pub process: ProcessId,

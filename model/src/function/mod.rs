@@ -20,6 +20,7 @@ mod prefetches;
 mod preload;
 mod recall;
 mod recent;
+mod restore;
 mod stretch;
 mod translate;
 
@@ -71,6 +72,9 @@ pub enum SimulationError {
     /// The trace has more CPUs than the model keeps apart.
     #[error("the trace has a CPU {0}; at most {MAX_TRACE_CPUS} are supported")]
     TooManyCpus(CpuId),
+    /// A state that was kept is not one of the machine.
+    #[error("the state is of another machine")]
+    OtherMachine,
     /// An access faulted again and again.
     #[error("the access to {addr:#x} faults for ever: this is an error of the model")]
     Stuck {
@@ -101,6 +105,7 @@ fn cache_level_of(cache: &cache::settings::Cache) -> Level<'_> {
 }
 
 /// What belongs to one CPU of the machine.
+#[derive(bincode::Encode, bincode::Decode)]
 struct Cpu {
     asid: Asid,
     process: Option<u32>,
@@ -123,7 +128,9 @@ struct Cpu {
     prefetches: Vec<RecentFills>,
 }
 
-/// The function half of one machine.
+/// The function half of one machine. Encoded, it is its state between two batches; see
+/// [`restored`](Self::restored).
+#[derive(bincode::Encode, bincode::Decode)]
 pub struct Simulator {
     translates: bool,
     simulates_fetches: bool,

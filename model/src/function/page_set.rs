@@ -8,7 +8,8 @@ const PIECE: u64 = 512;
 /// Pieces that are found without hashing, each in the one place that it can have.
 const NEAR: usize = 64;
 
-/// A set of page numbers. It takes 64 bytes for all pages of a piece of 512, where one is in it.
+/// A set of page numbers. It takes 64 bytes for all pages of a piece of 512, where one is in it. Once the trace has
+/// started there is none: pages that were noted are mapped.
 #[derive(Debug, Default)]
 pub struct PageSet {
     pieces: Vec<[u64; 8]>,
@@ -17,6 +18,7 @@ pub struct PageSet {
     /// Pieces that were asked for last, with their places.
     near: Vec<(u64, usize)>,
 }
+crate::scratch::scratch!(PageSet);
 
 impl PageSet {
     /// Adds a page.

@@ -25,7 +25,7 @@ use crate::replacement::Policy;
 const MOST: u64 = 1024;
 
 /// A line that has been accessed, and what an access to it meets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 pub struct Known {
     /// The part of the virtual address space: the address shifted by the size of a part.
     pub part: u64,
@@ -46,7 +46,7 @@ pub struct Known {
 }
 
 /// The page that was used last in a group of the TLB's sets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 pub struct LatestPage {
     page: u64,
     /// The physical address of its first byte.
@@ -59,7 +59,7 @@ pub struct LatestPage {
 }
 
 /// The line that was used last in a group of the cache's sets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct LatestLine {
     line: u64,
     /// The number of the use that made it the latest; 0 where nothing is known. Since then it has been in
@@ -72,7 +72,7 @@ const NO_PAGE: LatestPage =
 const NO_LINE: LatestLine = LatestLine { line: 0, number: 0 };
 
 /// The lines that a CPU has accessed last, and what is latest in the first levels for data.
-#[derive(Debug)]
+#[derive(Debug, bincode::Encode, bincode::Decode)]
 pub struct Recall {
     known: Box<[Known]>,
     pages: Box<[LatestPage]>,

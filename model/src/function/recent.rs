@@ -4,7 +4,7 @@ use crate::outcome::HORIZON;
 
 const SLOTS: usize = 1024;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Fill {
     key: u64,
     instruction: u64,
@@ -23,7 +23,7 @@ pub struct Met {
 
 /// The latest fills of one CPU, by line or page number. A slot remembers the latest fill alone, so a
 /// fill can be forgotten early; it is never invented.
-#[derive(Debug)]
+#[derive(Debug, bincode::Encode, bincode::Decode)]
 pub struct RecentFills {
     slots: Box<[Fill]>,
     /// From this instruction on the latest fill is older than the horizon: there is nothing to find.

@@ -9,7 +9,7 @@ use super::settings::{Mmu, PageTable};
 use crate::units::ByteSize;
 
 /// How an entry is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub enum Layout {
     /// Eight bytes as in 64-bit mode.
     X86,

@@ -22,7 +22,7 @@ pub struct Found {
 }
 
 /// The TLBs for one page size on one stream.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 struct Chain {
     size: PageShift,
     /// Indices into the list of TLBs, by level.
@@ -57,7 +57,7 @@ impl Chain {
 ///
 /// Virtual addresses are below 2^`va_bits`, and a virtual address is mapped by pages of one size at a
 /// time: whoever changes a mapping invalidates it here.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct TlbHierarchy {
     tlbs: Vec<Tlb>,
     /// By stream, then by page size, smallest first.

@@ -23,7 +23,7 @@ pub struct Start {
 }
 
 /// The cache of one level.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 struct Level {
     level: u8,
     /// log2 of the bytes that an entry of this level maps.
@@ -46,7 +46,7 @@ impl Level {
 }
 
 /// The paging-structure caches of a CPU, deepest level first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct PagingStructureCaches {
     levels: Vec<Level>,
     /// Whether any level's policy asks for the site of every access.

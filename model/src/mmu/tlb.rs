@@ -45,7 +45,7 @@ impl TlbEntry {
 }
 
 /// What a TLB counts. Each part of an access that spans pages counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 pub struct TlbCounters {
     /// Look-ups that found the translation.
     pub hits: u64,
@@ -61,7 +61,7 @@ pub struct TlbCounters {
 
 /// A set-associative TLB. An entry's key is its address space, its page's number and its page's size;
 /// its set is the page's number modulo the number of sets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Tlb {
     name: String,
     keys: SetAssociative,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use tracegen::record::{AccessKind, Protection};
 
 /// One area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Area {
     /// One past its last byte.
     pub end: u64,
@@ -32,7 +32,7 @@ impl Area {
 }
 
 /// The areas of one address space, by their first byte; they never overlap.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Areas {
     areas: BTreeMap<u64, Area>,
     /// The area that was found last, with its first byte; none where areas have changed since.

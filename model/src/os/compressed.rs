@@ -9,7 +9,7 @@ use crate::address::VirtAddr;
 use crate::time::settings::Content;
 
 /// The content classes of pages, as far as the trace tells them and a machine has a use for them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Contents {
     /// How many pages of a class fit where one was.
     ratios: BTreeMap<u64, u32>,

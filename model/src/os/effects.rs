@@ -42,6 +42,7 @@ pub struct Effects {
     /// Translations to forget, in order.
     pub invalidations: Vec<Invalidation>,
 }
+crate::scratch::scratch!(Effects);
 
 impl Effects {
     /// Empties it and keeps its memory.

@@ -9,7 +9,7 @@
 //!
 //! The walker reads a group in pieces of 64 bytes, as far as the entry that it looks for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tracegen::record::ProcessId;
 
@@ -41,13 +41,13 @@ type Owner = (ProcessId, VirtAddr);
 
 /// Whose page each entry is for. One whose page is not present is free, and keeps its place until it is
 /// needed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct HashedTable {
     base: PhysAddr,
     groups: u64,
     page: u32,
-    owners: HashMap<u64, Owner>,
-    slots: HashMap<Owner, u64>,
+    owners: BTreeMap<u64, Owner>,
+    slots: BTreeMap<Owner, u64>,
     /// Entries that were overwritten.
     overwritten: u64,
 }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn full_groups_give_up_their_entries_in_turn() {
         let mut table = table(2);
-        let page = |number: u64| (0, VirtAddr(number * 2 << 12));
+        let page = |number: u64| (0, VirtAddr((number * 2) << 12));
         for number in 0..16 {
             let (slot, displaced) = table.place(page(number), |_| true);
             assert_eq!((slot, displaced), (number, None));

@@ -106,7 +106,7 @@ pub struct Reads<'a> {
 }
 
 /// The operating system, for all processes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Os {
     tables: Tables,
     /// What walks read instead, where page tables are hashed.

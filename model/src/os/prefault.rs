@@ -16,7 +16,7 @@ use crate::address::VirtAddr;
 /// Nothing is mapped in these before the trace starts, since they are not there: a forked process has what
 /// its parent has mapped, and all of them fault for the rest. Whoever maps and whoever applies events both
 /// go by this.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Made(BTreeSet<ProcessId>);
 
 impl Made {

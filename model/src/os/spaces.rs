@@ -12,7 +12,7 @@ use super::page_table::Root;
 const DENSE: u32 = 4096;
 
 /// One address space.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Space {
     /// Whose it is.
     pub process: ProcessId,
@@ -27,7 +27,7 @@ pub struct Space {
 }
 
 /// All address spaces; a process is found without hashing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Spaces {
     spaces: Vec<Option<Space>>,
     free: Vec<u32>,

@@ -5,7 +5,7 @@ use crate::outcome::FaultKind;
 use crate::statistics::Statistics;
 
 /// The counts since the start.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Counters {
     minor: u64,
     major: u64,

@@ -10,8 +10,9 @@ pub(super) const THROTTLE: u32 = 32;
 
 /// One in `throttle` insertions is a lucky one. The sets of a structure share the generator. (Chances, and
 /// not every so-manyth insertion, which would always be the same sets' in a strided stream.)
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Bimodal {
+    #[bincode(with_serde)]
     generator: Pcg32,
     throttle: u32,
 }

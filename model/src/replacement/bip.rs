@@ -24,7 +24,7 @@ impl Default for Settings {
 }
 
 /// The ways of each set by recency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Bip {
     recency: Order,
     bimodal: Bimodal,

@@ -16,7 +16,7 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The MRU bits of every set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct BitPlru {
     used: Bits,
 }

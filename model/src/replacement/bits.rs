@@ -6,7 +6,7 @@ use super::Shape;
 const IN_WORD: usize = 64;
 
 /// A bit for every way of every set, clear at first: in the sets' words where they have room.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) enum Bits {
     /// Of up to [`IN_WORD`] ways, in the sets' words.
     Word {

@@ -29,7 +29,7 @@ impl Default for Settings {
 }
 
 /// The prediction of every way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Brrip {
     predictions: Predictions,
     bimodal: Bimodal,

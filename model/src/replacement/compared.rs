@@ -26,7 +26,7 @@ pub(super) trait Block: Clone {
 }
 
 /// What a block has beside its tags.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct State {
     word: u64,
     valid: u16,
@@ -36,7 +36,7 @@ pub(super) struct State {
 macro_rules! block {
     ($(#[doc = $doc:literal])* $Block:ident, $ways:literal, $align:literal) => {
         $(#[doc = $doc])*
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
         #[repr(C, align($align))]
         pub(super) struct $Block {
             tags: [u16; $ways],
@@ -91,7 +91,7 @@ block!(
 );
 
 /// What of the tags does not fit the blocks, by entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 enum Rest {
     /// Nothing: tags have up to 16 bits.
     Nothing,
@@ -133,7 +133,7 @@ impl Rest {
 }
 
 /// The sets of an array as blocks, under policy `P`. Sets and tags are the caller's to keep in range.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Compared<B, P> {
     blocks: Vec<B>,
     rest: Rest,

@@ -34,7 +34,7 @@ impl Default for Settings {
 }
 
 /// The ways of each set by recency, and the duel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Dip {
     recency: Order,
     bimodal: Bimodal,

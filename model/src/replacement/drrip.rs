@@ -37,7 +37,7 @@ impl Default for Settings {
 }
 
 /// The prediction of every way, and the duel.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Drrip {
     predictions: Predictions,
     bimodal: Bimodal,

@@ -20,7 +20,7 @@ pub(super) const LEADERS: u32 = 32;
 pub(super) const PSEL_BITS: u8 = 10;
 
 /// What a set does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 enum Role {
     First,
     Second,
@@ -28,14 +28,14 @@ enum Role {
 }
 
 /// Which of two policies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(super) enum Winner {
     First,
     Second,
 }
 
 /// The duel of a structure.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Duel {
     roles: Vec<Role>,
     selector: u32,

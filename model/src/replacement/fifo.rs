@@ -12,7 +12,7 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The ways of each set by age.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Fifo {
     age: Order,
 }

@@ -4,7 +4,7 @@ use super::keys::Tag;
 
 /// A hash table of entry numbers with linear probing, at most half full. The tags themselves are the
 /// array's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Index {
     /// An entry's number plus one; 0 where there is none.
     slots: Vec<u32>,

@@ -8,14 +8,14 @@ use super::store::{self, Reached, Set};
 use super::{Inserted, Replacement};
 
 /// The sets of an array behind an index. Sets are the caller's to keep in range.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Indexed {
     policy: Ranking,
     entries: Entries,
 }
 
 /// The entries of all sets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 struct Entries {
     ways: usize,
     index: Index,

@@ -34,7 +34,7 @@ pub(super) struct Tag {
 }
 
 /// Where a tag and its context lie in a word.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Packing {
     /// The bits of the tag.
     tag: u64,
@@ -43,7 +43,7 @@ struct Packing {
 }
 
 /// How keys become sets and tags, and back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 pub(super) struct Keys {
     /// How numbers are split.
     pub index: SetIndex,

@@ -15,7 +15,9 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// A way's rank: the lowest of a set is its victim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, bincode::Encode, bincode::Decode,
+)]
 struct Rank {
     uses: u64,
     /// The number of the use that made `uses` what it is.
@@ -23,7 +25,7 @@ struct Rank {
 }
 
 /// The uses of every way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Lfu {
     ranks: Vec<Rank>,
     ways: usize,

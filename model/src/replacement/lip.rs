@@ -13,7 +13,7 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The ways of each set by recency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Lip {
     recency: Order,
 }

@@ -12,7 +12,7 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The ways of each set by recency.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Lru {
     recency: Order,
 }
@@ -51,7 +51,7 @@ impl Replacement for Lru {
 }
 
 /// LRU of up to 16 ways, for arrays of its own: the order is the set's word.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Few {
     recency: Packed,
 }

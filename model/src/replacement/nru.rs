@@ -16,7 +16,7 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The referenced bits of every set.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Nru {
     referenced: Bits,
 }

@@ -12,7 +12,7 @@ const IDENTITY: u64 = 0xfedc_ba98_7654_3210;
 const ONES: u64 = 0x1111_1111_1111_1111;
 
 /// An order of up to 16 ways in the set's word, the front in the low four bits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Packed {
     /// The place of the back, in bits.
     last: u32,
@@ -73,14 +73,14 @@ impl Packed {
 }
 
 /// An order of any number of ways: a ring a set, through a node of its own that stands for both ends.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Ring {
     nodes: Vec<Node>,
     ways: usize,
 }
 
 /// Neighbours in a ring, as indices in its set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Node {
     /// The next one towards the front.
     front: u32,
@@ -130,7 +130,7 @@ impl Ring {
 }
 
 /// An order of the ways of every set. Initially way 0 is at the front.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) enum Order {
     /// Of few ways.
     Packed(Packed),

@@ -18,14 +18,14 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The tree of each set: node 1 is the root, node n's halves are nodes 2n and 2n + 1, bit n is node n's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Plru {
     trees: Trees,
     ways: usize,
 }
 
 /// Where the trees lie.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 enum Trees {
     /// Of up to 64 ways: in the sets' words. For each way, the nodes on its path, and those whose bits point
     /// away from it when they are set.
@@ -129,7 +129,7 @@ const FEW: usize = 8;
 
 /// Tree pseudo-LRU of up to 8 ways, as first-level caches have them, for arrays of its own: the tree is
 /// the set's word, and tables say what becomes of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Few {
     /// For each way, the nodes on its path, and those whose bits point away from it when they are set.
     paths: [(u8, u8); FEW],

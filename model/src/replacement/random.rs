@@ -13,8 +13,9 @@ use super::{Replacement, Shape};
 pub struct Settings {}
 
 /// The generator. The sets of a structure share it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Random {
+    #[bincode(with_serde)]
     generator: Pcg32,
     ways: u32,
 }

@@ -6,7 +6,7 @@ macro_rules! ranking {
     ($($(#[doc = $doc:literal])* $name:literal $module:ident $Type:ident)*) => {
         /// The state of any policy, for arrays that are not compiled once for each. Which one it is never
         /// changes, so that the host predicts the branch on it.
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
         pub(super) enum Ranking {
             $($(#[doc = $doc])* $Type(super::$module::$Type),)*
         }

@@ -8,7 +8,7 @@ pub(super) const BITS: u8 = 2;
 
 /// A prediction of a few bits for every way: from 0, re-referenced in the near-immediate future, to
 /// 2^bits − 1, in the distant one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Predictions {
     ways: Vec<u8>,
     each: usize,

@@ -89,7 +89,7 @@ impl Inserted {
 /// an entry can be marked.
 ///
 /// Invalid ways are filled first, the lowest one first. Keys are within the [`Geometry`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct SetAssociative {
     store: Store,
     keys: Keys,
@@ -99,7 +99,7 @@ pub struct SetAssociative {
 
 /// The sets, by how many ways they have and what is worth an array of its own: least recently used in
 /// general, and tree pseudo-LRU in sets of the size that first-level caches have. All others share arrays.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 #[repr(u8)]
 enum Store {
     LruFour(Compared<Four, lru::Few>),

@@ -1,7 +1,7 @@
 //! From a page or line number to its set.
 
 /// Splits a number into its set and its tag: `number % sets` and `number / sets`, without a division.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct SetIndex {
     sets: u64,
     /// log2 of `sets` where that is a power of two.

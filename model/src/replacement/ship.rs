@@ -43,7 +43,7 @@ impl Default for Settings {
 }
 
 /// What a way remembers of its entry.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, bincode::Encode, bincode::Decode)]
 struct Line {
     /// The signature that brought it in; `None` for what was written back.
     signature: Option<u32>,
@@ -52,7 +52,7 @@ struct Line {
 }
 
 /// The prediction and the signature of every way, and the counters of the signatures.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Ship {
     predictions: Predictions,
     lines: Vec<Line>,

@@ -27,7 +27,7 @@ impl Default for Settings {
 }
 
 /// The prediction of every way.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Srrip {
     predictions: Predictions,
 }

@@ -5,7 +5,8 @@ use tracegen::batch::Mark;
 use super::Statistics;
 
 /// The statistics of the counted parts of a run, from reports of the whole machine at its marks. A
-/// component counts from the start and knows nothing of parts, so that none can be forgotten.
+/// component counts from the start and knows nothing of parts, so that none can be forgotten. A
+/// simulator is kept before the first mark only, where there is nothing in it.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     paused: bool,
@@ -14,11 +15,17 @@ pub struct Tally {
     /// The parts before.
     closed: Option<Statistics>,
 }
+crate::scratch::scratch!(Tally);
 
 impl Tally {
     /// Nothing counts before the first mark.
     pub fn paused() -> Self {
         Self { paused: true, base: None, closed: Some(Statistics::default()) }
+    }
+
+    /// Whether no mark has been passed.
+    pub fn is_untouched(&self) -> bool {
+        !self.paused && self.base.is_none() && self.closed.is_none()
     }
 
     /// Whether what happens is counted.

@@ -8,7 +8,7 @@ use super::{NoParameters, Prefetch, Seen, Wanted};
 pub type Settings = NoParameters;
 
 /// The prefetcher.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct AdjacentLine;
 
 impl Prefetch for AdjacentLine {

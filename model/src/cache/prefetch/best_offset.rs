@@ -17,7 +17,17 @@ use serde::{Deserialize, Serialize};
 use super::{Prefetch, Seen, Wanted};
 
 /// Parameters of `best-offset`; the defaults are the paper's (table 2).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Entries of the table of recent requests, a power of two.
@@ -59,7 +69,7 @@ fn offsets() -> Vec<u16> {
 }
 
 /// The prefetcher.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct BestOffset {
     settings: Settings,
     offsets: Vec<u16>,

@@ -32,7 +32,7 @@ pub struct Seen {
 }
 
 /// The lines that a prefetcher wants after an access.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Wanted {
     /// The access's line, and log2 of the lines of a page.
     line: u64,
@@ -117,9 +117,10 @@ macro_rules! prefetchers {
         }
 
         /// A prefetcher at work.
-        #[derive(Debug, Clone)]
+        #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
         enum Engine {
-            $($Type($module::$Type),)*
+            // `self`: deriving names a variant's field after the place of its type's first word.
+            $($Type(self::$module::$Type),)*
         }
 
         impl Prefetcher {
@@ -181,7 +182,7 @@ impl Prefetcher {
 }
 
 /// The prefetcher of a level with what it wants.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Watcher {
     engine: Engine,
     wanted: Wanted,

@@ -23,7 +23,7 @@ impl Default for Settings {
 }
 
 /// The prefetcher.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct NextLine {
     degree: u8,
 }

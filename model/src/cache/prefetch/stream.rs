@@ -15,7 +15,17 @@ use super::{Prefetch, Seen, Wanted};
 const NEAR: u64 = 16;
 
 /// Parameters of `stream`; the defaults are the paper's middle-of-the-road ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Streams that are followed at once.
@@ -36,7 +46,7 @@ impl Default for Settings {
 }
 
 /// How far a stream has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 enum Stage {
     /// It has missed at its start alone.
     Allocated,
@@ -46,7 +56,7 @@ enum Stage {
     Monitoring(Direction),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 enum Direction {
     Up,
     Down,
@@ -66,7 +76,7 @@ impl Direction {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Tracked {
     start: u64,
     end: u64,
@@ -75,7 +85,7 @@ struct Tracked {
 }
 
 /// The prefetcher.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Stream {
     streams: Vec<Tracked>,
     settings: Settings,

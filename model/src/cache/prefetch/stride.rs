@@ -31,7 +31,7 @@ impl Default for Settings {
 }
 
 /// How sure a stride is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 enum State {
     #[default]
     Initial,
@@ -54,7 +54,7 @@ impl State {
 }
 
 /// What is known of a site.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Entry {
     site: u64,
     last: u64,
@@ -63,7 +63,7 @@ struct Entry {
 }
 
 /// The prefetcher.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Stride {
     table: Vec<Option<Entry>>,
     degree: u8,

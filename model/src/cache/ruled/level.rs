@@ -10,7 +10,7 @@ use crate::statistics::{Ratio, Statistics};
 use crate::units::ByteSize;
 
 /// What a level counts beyond what every cache does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Extra {
     /// Writes that it has passed on to the level below.
     pub writethroughs: u64,
@@ -28,7 +28,7 @@ pub(super) struct Extra {
 }
 
 /// A line that a level holds, or has displaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Held {
     /// Its number.
     pub line: u64,
@@ -38,7 +38,7 @@ pub(super) struct Held {
 }
 
 /// One cache with its rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct RuledLevel {
     pub name: String,
     pub line_shift: u32,

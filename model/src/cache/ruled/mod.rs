@@ -33,7 +33,7 @@ use crate::statistics::Statistics;
 use level::{Held, RuledLevel};
 
 /// A line that a prefetcher wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Request {
     /// The level whose prefetcher it is, and into which it goes.
     pub into: u8,
@@ -44,7 +44,7 @@ pub struct Request {
 }
 
 /// The caches of a CPU, with rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct RuledHierarchy {
     levels: Vec<RuledLevel>,
     order: Arrangement,

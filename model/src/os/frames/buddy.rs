@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub const ORDERS: usize = 11;
 
 /// The frame allocator. Of the free blocks of an order, the lowest is taken first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Buddy {
     frames: u64,
     /// Frames from here on were never handed out.

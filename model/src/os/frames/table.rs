@@ -10,7 +10,7 @@ const FLAGS: u32 = READAHEAD | LAZY;
 
 /// A frame of user data. It is in use while it is mapped or in the swap cache. 20 bytes: there is one
 /// for every frame that was ever handed out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Frame {
     /// One mapper's page number, low half first.
     page: [u32; 2],
@@ -80,7 +80,7 @@ impl Frame {
 
 /// Frame state by frame number. It reaches as far as the allocator has handed frames out, and that
 /// starts at the bottom of memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct FrameTable {
     frames: Vec<Frame>,
     /// Mappers beyond the first of a frame.

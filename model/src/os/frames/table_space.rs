@@ -11,7 +11,7 @@ use super::{Buddy, ORDERS};
 use crate::address::{PageShift, Pfn, PhysAddr};
 
 /// The allocator of page tables.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct TableSpace {
     page: PageShift,
     /// What tables are counted in.

@@ -16,7 +16,7 @@ const LARGEST_PAGE: u64 = 1 << 48;
 const DIGIT: u8 = 9;
 
 /// One level of the modelled table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Level {
     /// Index bits.
     pub bits: u8,
@@ -26,7 +26,7 @@ pub struct Level {
 
 /// One step on the host: a level with more than 9 index bits takes several, so that a huge flat table
 /// costs the host only what is used of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(super) struct Digit {
     pub shift: u8,
     pub mask: u32,
@@ -35,7 +35,7 @@ pub(super) struct Digit {
 }
 
 /// The shape of every page table of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Geometry {
     levels: Vec<Level>,
     pub(super) digits: Vec<Digit>,

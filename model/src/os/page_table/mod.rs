@@ -19,7 +19,7 @@ use near::Near;
 use node::Node;
 
 /// A root table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct Root(u32);
 
 /// A table that was freed.
@@ -34,7 +34,7 @@ pub struct FreedTable {
 }
 
 /// Every page table of every process, in one arena.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Tables {
     geometry: Geometry,
     nodes: Vec<Node>,

@@ -46,7 +46,7 @@ struct Leaf {
 
 const NOTHING: Leaf = Leaf { table: u64::MAX, root: Root(u32::MAX), node: 0 };
 
-/// The leaf tables that have been walked to last.
+/// The leaf tables that have been walked to last. What is forgotten is found again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Near {
     /// Empty until the first walk.
@@ -55,6 +55,7 @@ pub(super) struct Near {
     ways: Vec<Above>,
     depth: usize,
 }
+crate::scratch::scratch!(Near);
 
 impl Near {
     #[inline]

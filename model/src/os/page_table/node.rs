@@ -8,7 +8,7 @@ pub const FANOUT: u32 = 512;
 
 /// Up to 512 entries, of which those in use are kept: packed behind a bitmap while they are few, as an
 /// array from then on. Zero is the absent entry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Node {
     present: [u64; 8],
     /// While packed: entries before each word of the bitmap, at most [`DENSE`].

@@ -16,12 +16,13 @@ pub struct WalkStep {
     pub value: u64,
 }
 
-/// The entries that a walk read, in order.
+/// The entries that a walk read, in order. The next walk starts anew.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Steps {
     length: u8,
     steps: [WalkStep; MAX_LEVELS],
 }
+crate::scratch::scratch!(Steps);
 
 impl Steps {
     /// Forgets everything.

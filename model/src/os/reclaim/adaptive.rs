@@ -10,7 +10,7 @@ pub(super) const B2: usize = 1;
 
 /// The lists B1 and B2 of pages that are gone, by recency, and the target p for the size of T1, a real
 /// number.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Adaptive {
     pub ghosts: Ghosts<2>,
     pub p: f64,

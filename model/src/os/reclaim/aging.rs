@@ -27,7 +27,7 @@ impl Default for AgingSetting {
 const NONE: u32 = u32::MAX;
 
 /// What is known of a frame's page.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Age {
     counter: u16,
     referenced: bool,
@@ -41,7 +41,7 @@ const NEW: Age = Age { counter: 0, referenced: false, place: NONE };
 ///
 /// Most pages have a counter of 0 and no bit; nothing is done for them at a tick. The others, the young,
 /// were used in the last few ticks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Aging {
     /// All pages; a mark says that the counter is 0.
     arrivals: Arrivals,

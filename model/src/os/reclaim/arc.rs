@@ -9,7 +9,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Adaptive replacement cache.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Arc {
     /// T1, the least recently used page first.
     once: List,

@@ -6,7 +6,7 @@ const NONE: u32 = u32::MAX;
 const BITS: usize = u64::BITS as usize;
 
 /// Marks by place, with a bit above each word that is not zero.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Arrivals {
     /// The frame at each place; [`NONE`] where it has gone.
     frames: Vec<u32>,

@@ -10,7 +10,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Clock with adaptive replacement.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Car {
     /// T1: the page under the hand is the first.
     once: List,

@@ -25,7 +25,7 @@ impl Default for ClockSetting {
 }
 
 /// Clock.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Clock {
     list: List,
     hand: Option<u32>,

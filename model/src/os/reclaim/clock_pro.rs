@@ -26,7 +26,7 @@ const NONE: u32 = u32::MAX;
 const COLD: f64 = 0.05;
 
 /// A page on the clock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Node {
     /// [`NONE`] where it is not in memory.
     frame: u32,
@@ -36,7 +36,7 @@ struct Node {
 }
 
 /// CLOCK-Pro.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct ClockPro {
     /// All pages, in the order in which hands come by, which start again at the first.
     clock: List,

@@ -5,7 +5,7 @@ use crate::os::frames::grow;
 const NONE: u32 = u32::MAX;
 
 /// Where a frame is: its bucket, and its neighbours there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Place {
     bucket: u32,
     before: u32,
@@ -15,7 +15,7 @@ struct Place {
 const ABSENT: Place = Place { bucket: NONE, before: NONE, after: NONE };
 
 /// The frames of one count, and the buckets of the nearest other counts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Bucket {
     count: u64,
     first: u32,
@@ -26,7 +26,7 @@ struct Bucket {
 
 /// Counts by frame; every operation takes constant time (Shah, Mitra and Matani, "An O(1) algorithm for
 /// implementing the LFU cache eviction scheme", 2010).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Counts {
     places: Vec<Place>,
     buckets: Vec<Bucket>,

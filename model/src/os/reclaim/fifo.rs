@@ -4,7 +4,7 @@ use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 
 /// First in, first out.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Fifo {
     list: List,
 }

@@ -5,7 +5,7 @@ use super::index::Index;
 use super::list::List;
 
 /// `N` queues of pages that are not in memory; a page is in one at most.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct Ghosts<const N: usize> {
     /// By number; those that are not in use keep what they had.
     pages: Vec<Page>,

@@ -8,7 +8,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Finds the number of a page in an array of pages, which the caller keeps. Open addressing with linear
 /// probing: 6 to 12 bytes a page.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Index {
     /// Numbers; a power of two of them.
     table: Vec<u32>,

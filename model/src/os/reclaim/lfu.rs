@@ -7,7 +7,7 @@ use super::counts::Counts;
 use super::{Page, Reclaim, Touch, Victim};
 
 /// Least frequently used.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Lfu {
     counts: Counts,
 }

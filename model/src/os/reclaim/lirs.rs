@@ -16,7 +16,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `lirs`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
 pub struct LirsSetting {
     /// The share of memory for HIR pages.
     pub hir: f64,
@@ -31,7 +31,7 @@ impl Default for LirsSetting {
 const NONE: u32 = u32::MAX;
 
 /// Low inter-reference recency set. Pages in S or Q are nodes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Lirs {
     /// S, the bottom first.
     stack: List,

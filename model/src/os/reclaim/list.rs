@@ -5,7 +5,7 @@ use crate::os::frames::grow;
 const END: u32 = 0;
 const ABSENT: u32 = u32::MAX;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, bincode::Encode, bincode::Decode)]
 struct Link {
     before: u32,
     after: u32,
@@ -13,7 +13,7 @@ struct Link {
 
 /// A list of frames; every operation takes constant time. Place 0 of the array is both ends, frame `f`
 /// has place `f + 1`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub(super) struct List {
     links: Vec<Link>,
     length: usize,

@@ -4,7 +4,7 @@ use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 
 /// Least recently used.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Lru {
     list: List,
 }

@@ -53,7 +53,19 @@ pub use two_queues::{TwoQueues, TwoQueuesSetting};
 pub use wsclock::{WsClock, WsClockSetting};
 
 /// What tells a page from all others, in memory or not. 12 bytes: policies remember pages that are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    bincode::Encode,
+    bincode::Decode,
+)]
 pub struct Page {
     process: ProcessId,
     /// Its number in the process's address space, low half first.
@@ -128,7 +140,7 @@ pub trait Reclaim {
 }
 
 /// Every policy, matched once a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 #[allow(missing_docs, reason = "each is its setting's policy")]
 pub enum Policy {
     Fifo(Fifo),

@@ -5,7 +5,7 @@ use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 
 /// Most recently used.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Mru {
     list: List,
 }

@@ -23,7 +23,7 @@ impl Default for NfuSetting {
 }
 
 /// Not frequently used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Nfu {
     counts: Counts,
     /// Frames in the order in which their bits were set. One whose bit has been cleared since stays.

@@ -11,7 +11,7 @@ use crate::os::frames::grow;
 type Rank = (u64, Reverse<u64>, u32);
 
 /// Optimal replacement. It needs to be told of a page's next use at each of its uses.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Opt {
     ranks: BTreeSet<Rank>,
     by_frame: Vec<Option<Rank>>,

@@ -9,10 +9,11 @@ use crate::os::frames::grow;
 const ABSENT: u32 = u32::MAX;
 
 /// Random replacement, the same in every run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Random {
     frames: Vec<u32>,
     places: Vec<u32>,
+    #[bincode(with_serde)]
     generator: Pcg32,
 }
 

@@ -18,7 +18,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `s3fifo`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
 pub struct S3FifoSetting {
     /// The small queue's share of memory.
     pub small: f64,
@@ -42,7 +42,7 @@ const GHOSTS: usize = 0;
 const MOST: u8 = 3;
 
 /// S3-FIFO.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct S3Fifo {
     small: List,
     main: List,

@@ -6,7 +6,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `second-chance`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub struct SecondChanceSetting {
     /// Whether a new page's referenced bit is set.
     pub insert_referenced: bool,
@@ -19,7 +19,7 @@ impl Default for SecondChanceSetting {
 }
 
 /// Second chance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct SecondChance {
     list: List,
     referenced: Vec<bool>,

@@ -8,7 +8,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// SIEVE.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct Sieve {
     /// The oldest page first.
     list: List,

@@ -14,7 +14,7 @@ use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `2q`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
 pub struct TwoQueuesSetting {
     /// The share of memory that the queue of new pages may have before it gives up pages.
     pub kin: f64,
@@ -32,7 +32,7 @@ impl Default for TwoQueuesSetting {
 const OUT: usize = 0;
 
 /// 2Q.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct TwoQueues {
     /// A1in.
     recent: List,

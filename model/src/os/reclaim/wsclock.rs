@@ -19,7 +19,7 @@ pub struct WsClockSetting {
 }
 
 /// What is known of a frame's page.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, bincode::Encode, bincode::Decode)]
 struct State {
     referenced: bool,
     dirty: bool,
@@ -28,7 +28,7 @@ struct State {
 }
 
 /// WSClock.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct WsClock {
     list: List,
     hand: Option<u32>,

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 /// The window of readahead by slot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Readahead {
     most: u32,
     hits: u32,

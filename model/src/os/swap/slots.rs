@@ -10,7 +10,7 @@ use crate::os::frames::NONE;
 const CLUSTER: u32 = 256;
 
 /// One slot in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 struct Slot {
     /// Page-table entries that name it.
     references: u32,
@@ -27,7 +27,7 @@ impl Slot {
 const FREE: Slot = Slot { references: 0, frame: NONE };
 
 /// The slots of the swap area. Slot 0 holds its header and is never handed out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Slots {
     capacity: u32,
     slots: Vec<Slot>,

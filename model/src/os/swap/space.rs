@@ -11,7 +11,7 @@ use crate::time::settings::{Device, Swap};
 
 /// The compressed pages of an area in memory. They are packed without loss: zsmalloc, which keeps them in
 /// Linux, loses some percent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 struct Pool {
     /// How many pages fit where one was, where nothing is known of them.
     ratio: u32,
@@ -33,7 +33,7 @@ impl Pool {
 }
 
 /// A swap area.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 struct Area {
     name: String,
     /// Its first slot among those of all areas.
@@ -46,7 +46,7 @@ struct Area {
 }
 
 /// All swap areas.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct SwapSpace {
     /// In the order of their slots.
     areas: Vec<Area>,

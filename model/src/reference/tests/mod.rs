@@ -4,6 +4,7 @@ mod arrays;
 mod dice;
 mod machine;
 mod reclaim;
+mod restored;
 mod trace;
 
 use std::collections::{BTreeMap, BTreeSet};
