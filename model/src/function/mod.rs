@@ -100,7 +100,8 @@ fn tlb_level_of(tlb: &mmu::settings::Tlb) -> Level<'_> {
 fn cache_level_of(cache: &cache::settings::Cache) -> Level<'_> {
     // A cache that has been built has at most 2^26 lines.
     let lines = (cache.size.0 / cache.line.0.max(1)) as u32;
-    let sets = u64::from(lines / cache.ways.of(lines).max(1));
+    // Where the set comes from a hash, low bits of the line do not keep sets apart.
+    let sets = if cache.hash { 1 } else { u64::from(lines / cache.ways.of(lines).max(1)) };
     Level { sets, policy: &cache.replacement }
 }
 

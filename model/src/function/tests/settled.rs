@@ -9,7 +9,7 @@ use crate::outcome::Outcomes;
 use crate::statistics::Statistics;
 
 /// Machines that differ in what their first levels are: (TLBs, caches).
-const MACHINES: [(&str, &str); 13] = [
+const MACHINES: [(&str, &str); 17] = [
     ("entries = 4\nways = 1", "size = \"512B\"\nways = 2\nreplacement = \"plru\""),
     ("entries = 8\nways = 2", "size = \"256B\"\nways = 4"),
     ("entries = 6\nways = 2\nreplacement = \"fifo\"", "size = \"384B\"\nways = 2"),
@@ -32,6 +32,10 @@ const MACHINES: [(&str, &str); 13] = [
     ),
     ("entries = 4\nways = 2\nreplacement = \"lfu\"", "size = \"512B\"\nways = 8"),
     ("entries = 4\nways = 2", "size = \"512B\"\nways = 4\nreplacement = \"ship\""),
+    ("entries = 8\nways = 2", "size = \"1KiB\"\nways = 2\nhash = true"),
+    ("entries = 8\nways = 2", "size = \"512B\"\nways = 2\nwrite = \"through\""),
+    ("entries = 8\nways = 2", "size = \"512B\"\nways = 2\nwrite_allocate = false"),
+    ("entries = 8\nways = 2", "size = \"512B\"\nways = 2\nprefetcher = \"next-line\""),
 ];
 
 /// `pages` of 1 KiB, so that some lines are a good part of a page, or the other way around.
