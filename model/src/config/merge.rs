@@ -18,8 +18,12 @@ const NAMED: [(&str, &str); 5] = [
 ];
 
 /// Settings that are a name, or a table with that name and its parameters, and the key of the name.
-const CHOICES: [(&str, &str); 3] =
-    [("replacement", "policy"), ("reclaim", "policy"), ("device", "kind")];
+const CHOICES: [(&str, &str); 4] = [
+    ("replacement", "policy"),
+    ("reclaim", "policy"),
+    ("prefetcher", "prefetcher"),
+    ("device", "kind"),
+];
 
 /// The key that names the elements of the array at `path`, if they have names.
 pub fn key_of(path: &str) -> Option<&'static str> {

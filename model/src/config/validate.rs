@@ -1,10 +1,12 @@
 //! Checks of the machine as a whole: what no single setting can know.
 
 use super::{Config, InvalidSetting};
+use crate::cache::ruled;
 use crate::cache::settings::{Cache, Indexing, Stream};
 use crate::mmu::settings::{Mmu, Tlb, Ways};
 use crate::os::settings::Memory;
 use crate::time::settings::{MAIN, Swap};
+use crate::time::storage::Storage;
 use crate::units::ByteSize;
 
 /// The most lines of a cache, or entries of a TLB, that are simulated.
@@ -33,8 +35,12 @@ impl Config {
         }
         self.caches()?;
         self.entry_level()?;
+        ruled::check(&self.cache)?;
         self.memory()?;
         self.swap_areas()?;
+        if !matches!(self.os.memory, Some(Memory::Frames(_))) {
+            Storage::new(&self.swap, self.mmu.base_page().0)?;
+        }
         self.dram.validate()?;
         match &self.state {
             Some(state) => state.validate(self),

@@ -7,7 +7,6 @@ use crate::cache::settings::{Cache, Inclusion, Write};
 use crate::config::InvalidSetting;
 use crate::replacement::{Inserted, Key, PlaceError, SetAssociative};
 use crate::statistics::{Ratio, Statistics};
-use crate::units::ByteSize;
 
 /// What a level counts beyond what every cache does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, bincode::Encode, bincode::Decode)]
@@ -60,7 +59,8 @@ pub(super) struct RuledLevel {
 }
 
 impl RuledLevel {
-    /// An empty level, as [`CacheLevel::new`](crate::cache::CacheLevel::new).
+    /// An empty level, as [`CacheLevel::new`](crate::cache::CacheLevel::new). Its rules have been
+    /// [checked](super::check).
     pub fn new(
         settings: &Cache,
         page: Option<PageShift>,
@@ -68,19 +68,6 @@ impl RuledLevel {
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
         let (lines, line_shift) = array(settings, page, address_bits, seed)?;
-        let invalid = |field: &str, message: String| {
-            InvalidSetting::new(format!("cache.{}.{field}", settings.name), message)
-        };
-        settings.prefetcher.check().map_err(|message| invalid("prefetcher", message))?;
-        let within = settings.prefetch_page.0;
-        if !within.is_power_of_two() || within < settings.line.0 {
-            let message = format!(
-                "expected a power of two of at least a line, {}, found {}",
-                settings.line,
-                ByteSize(within)
-            );
-            return Err(invalid("prefetch_page", message));
-        }
         let sets = lines.index().sets();
         Ok(Self {
             name: settings.name.clone(),
@@ -91,7 +78,11 @@ impl RuledLevel {
             writes_through: settings.write == Write::Through,
             allocates: settings.write_allocate,
             inclusion: settings.inclusion,
-            prefetcher: Watcher::new(&settings.prefetcher, line_shift, within.trailing_zeros()),
+            prefetcher: Watcher::new(
+                &settings.prefetcher,
+                line_shift,
+                settings.prefetch_page.0.trailing_zeros(),
+            ),
             sees_prefetches: false,
             is_included: false,
             counters: CacheCounters::default(),

@@ -90,6 +90,37 @@ fn check_exclusive(list: &[Cache], upper: u8, lower: u8) -> Result<(), InvalidSe
     Ok(())
 }
 
+/// Checks that the rules of all caches can be, and go together.
+///
+/// # Errors
+/// A rule that cannot be, or does not fit that of the level above; or caches that form no hierarchy.
+pub fn check(list: &[Cache]) -> Result<(), InvalidSetting> {
+    let order = Arrangement::new(list, None)?;
+    for (upper, lower) in (0u8..).zip(&order.next) {
+        lower.map_or(Ok(()), |lower| check_exclusive(list, upper, lower))?;
+    }
+    for cache in list {
+        let invalid = |field: &str, message: String| {
+            Err(InvalidSetting::new(format!("cache.{}.{field}", cache.name), message))
+        };
+        if cache.level == 1 && cache.inclusion != Inclusion::NonInclusive {
+            return invalid("inclusion", "there is no level above the first".to_owned());
+        }
+        if let Err(message) = cache.prefetcher.check() {
+            return invalid("prefetcher", message);
+        }
+        let within = cache.prefetch_page;
+        if !within.0.is_power_of_two() || within < cache.line {
+            let message = format!(
+                "expected a power of two of at least a line, {}, found {within}",
+                cache.line
+            );
+            return invalid("prefetch_page", message);
+        }
+    }
+    Ok(())
+}
+
 impl RuledHierarchy {
     /// Empty caches; as [`CacheHierarchy::new`](super::CacheHierarchy::new).
     ///
@@ -102,17 +133,11 @@ impl RuledHierarchy {
         address_bits: u8,
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
+        check(settings)?;
         let order = Arrangement::new(settings, entry_level)?;
         let levels = settings.iter().map(|cache| RuledLevel::new(cache, page, address_bits, seed));
         let mut levels = levels.collect::<Result<Vec<_>, _>>()?;
-        for (upper, lower) in (0u8..).zip(&order.next) {
-            lower.map_or(Ok(()), |lower| check_exclusive(settings, upper, lower))?;
-        }
         for (index, cache) in settings.iter().enumerate() {
-            if cache.level == 1 && cache.inclusion != Inclusion::NonInclusive {
-                let key = format!("cache.{}.inclusion", cache.name);
-                return Err(InvalidSetting::new(key, "there is no level above the first"));
-            }
             let above = order.above(index);
             levels[index].sees_prefetches = cache.prefetcher.is_some()
                 || above.iter().any(|upper| settings[usize::from(*upper)].prefetcher.is_some());
@@ -195,7 +220,7 @@ impl RuledHierarchy {
     }
 
     /// The site of the access that follows.
-    pub(super) fn set_site(&mut self, site: u64) {
+    pub(crate) fn set_site(&mut self, site: u64) {
         self.site = site;
     }
 
@@ -219,7 +244,7 @@ impl RuledHierarchy {
 
     /// As [`CacheHierarchy::access`](super::CacheHierarchy::access). A store that memory takes is served by
     /// the first level, which it leaves at once.
-    pub(super) fn access(
+    pub(crate) fn access(
         &mut self,
         stream: Stream,
         addr: PhysAddr,

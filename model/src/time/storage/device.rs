@@ -47,17 +47,18 @@ impl Device {
 
 impl Default for Device {
     fn default() -> Self {
-        Kind::Nvme.device()
+        Kind::default().device()
     }
 }
 
 /// What `kind` says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Kind {
     None,
     Hdd,
     SataSsd,
+    #[default]
     Nvme,
     Optane,
     Zram,
@@ -131,11 +132,12 @@ impl<'de> Visitor<'de> for DeviceVisitor {
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Device, A::Error> {
         let mut table = Map::deserialize(MapAccessDeserializer::new(map))?;
-        let kind = table.remove("kind").ok_or_else(|| A::Error::missing_field("kind"))?;
-        let Some(name) = kind.as_str() else {
-            return Err(A::Error::custom("`kind` is the name of a device"));
+        // Without a name it is the device that there is where nothing is said.
+        let kind = match table.remove("kind") {
+            None => Kind::default(),
+            Some(Value::String(name)) => Kind::deserialize(StrDeserializer::new(&name))?,
+            Some(_) => return Err(A::Error::custom("`kind` is the name of a device")),
         };
-        let kind = Kind::deserialize(StrDeserializer::new(name))?;
         device(kind, &table).map_err(A::Error::custom)
     }
 }
@@ -226,6 +228,7 @@ mod tests {
         assert!(message("device = { kind = \"hdd\", arms = 2 }").contains("arms"));
         assert!(message("device = { kind = \"none\", read = \"1us\" }").contains("read"));
         assert!(message("device = { kind = \"hdd\", rpm = \"fast\" }").contains("`rpm`: invalid"));
-        assert!(message("device = { rpm = 5400 }").contains("kind"));
+        assert!(message("device = { rpm = 5400 }").contains("field `rpm`"), "of the default kind");
+        assert!(message("device = { kind = 3 }").contains("kind"));
     }
 }
