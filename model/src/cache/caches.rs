@@ -127,14 +127,6 @@ impl Caches {
         }
     }
 
-    /// The site of the access that follows, for prefetchers.
-    #[inline]
-    pub fn set_site(&mut self, site: u64) {
-        if let Self::Ruled(caches) = self {
-            caches.set_site(site);
-        }
-    }
-
     /// As [`CacheHierarchy::first_level_hit`]; a hierarchy with rules finds nothing that cheaply.
     #[inline]
     pub fn first_level_hit(&mut self, stream: Stream, addr: PhysAddr, write: bool) -> bool {
@@ -149,23 +141,6 @@ impl Caches {
     #[inline]
     pub fn count_hits(&mut self, stream: Stream, hits: u64) {
         each!(self, caches => caches.count_hits(stream, hits));
-    }
-
-    /// A demand access that [`first_level_hit`](Self::first_level_hit) has just not found to hit: the cache
-    /// that had the line, or [`MEMORY`](crate::outcome::MEMORY), or the first level where a store left it
-    /// for memory. What memory has to take is appended to `memory`.
-    #[inline]
-    pub fn access_on(
-        &mut self,
-        stream: Stream,
-        addr: PhysAddr,
-        write: bool,
-        memory: &mut Vec<Reference>,
-    ) -> u8 {
-        match self {
-            Self::Plain(caches) => caches.access_below(stream, addr, write, memory),
-            Self::Ruled(caches) => caches.access(stream, addr, write, memory),
-        }
     }
 
     /// As [`CacheHierarchy::walk_read`].

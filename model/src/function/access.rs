@@ -336,19 +336,38 @@ impl Cpu {
         let at = out.references.len();
         let kind = ReferenceKind::Demand;
         out.references.push(Reference { addr, kind, served: MEMORY });
-        self.caches.set_site(site);
-        let served = self.caches.access_on(stream, addr, write, &mut out.references);
+        let served = match &mut self.caches {
+            Caches::Plain(caches) => caches.access_below(stream, addr, write, &mut out.references),
+            Caches::Ruled(_) => return self.fetch_by_rules(site, stream, addr, write, out),
+        };
         out.references[at].served = served;
-        if let Caches::Ruled(caches) = &mut self.caches {
-            if caches.is_first(stream, served) {
-                out.references.remove(at);
-            }
-            if write && !caches.first_allocates() {
-                // The first level has not got the line that was accessed.
-                self.recall.line_disturbed(addr.0 >> self.data_line_shift);
-            }
-            self.note_gone();
+        served
+    }
+
+    /// The same from caches with rules; the reference is the last there is.
+    #[cold]
+    #[inline(never)]
+    fn fetch_by_rules(
+        &mut self,
+        site: u64,
+        stream: Stream,
+        addr: PhysAddr,
+        write: bool,
+        out: &mut Outcomes,
+    ) -> u8 {
+        let at = out.references.len() - 1;
+        let Caches::Ruled(caches) = &mut self.caches else { return MEMORY };
+        caches.set_site(site);
+        let served = caches.access(stream, addr, write, &mut out.references);
+        out.references[at].served = served;
+        if caches.is_first(stream, served) {
+            out.references.remove(at);
         }
+        if write && !caches.first_allocates() {
+            // The first level has not got the line that was accessed.
+            self.recall.line_disturbed(addr.0 >> self.data_line_shift);
+        }
+        self.note_gone();
         served
     }
 

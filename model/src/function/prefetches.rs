@@ -16,7 +16,7 @@ pub(super) fn recent(caches: &[Cache]) -> Vec<RecentFills> {
 impl Simulator {
     /// Fetches what prefetchers want. `before` is how many outcomes there were before the access: if it was
     /// reported, they ask when its address is translated.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hardware_prefetches(&mut self, before: u64, out: &mut Outcomes) {
         if !self.cpu.prefetches.is_empty() {
             let latest = self.cpu.emitter.count();
@@ -25,6 +25,8 @@ impl Simulator {
     }
 
     /// `trigger` is the outcome of the access; 0 where it was not reported.
+    #[cold]
+    #[inline(never)]
     fn fetch_wanted(&mut self, trigger: u64, out: &mut Outcomes) {
         let now = self.cpu.emitter.instructions();
         while let Some(request) = self.cpu.caches.next_wanted() {

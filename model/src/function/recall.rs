@@ -214,7 +214,7 @@ impl Recall {
 
     /// `process` has accessed `part`, and `page` is what the first-level TLB [was used for](
     /// Self::page_used) last: the first levels have both, `line` and `page`.
-    #[inline]
+    #[inline(always)]
     pub fn accessed(&mut self, process: ProcessId, part: u64, line: u64, page: u64, stored: bool) {
         let (page_group, line_group) = (self.page_group(page), self.line_group(line));
         let latest = &mut self.lines[line_group as usize];
