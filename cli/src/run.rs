@@ -9,6 +9,7 @@ use analysis::study::outputs;
 use analysis::trace::TraceSpec;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use model::config::Config;
 use tracegen::formats::Input;
 
 use crate::checkpoint::CheckpointArgs;
@@ -88,8 +89,16 @@ pub fn trace_at(path: &Path, read: &ReadArgs) -> TraceSpec {
     }
 }
 
+/// The bits of a program's addresses on a machine that has fewer of them than x86-64, where a program fits:
+/// half of the space.
+fn narrow(config: &Config) -> Option<u8> {
+    let bits = config.mmu.va_bits.filter(|_| config.mmu.enabled)?;
+    (25..48).contains(&bits).then_some(bits - 1)
+}
+
 impl Args {
-    fn spec(&self) -> anyhow::Result<TraceSpec> {
+    /// What runs; a workload lies where `config` has addresses, unless it is told where.
+    fn spec(&self, config: &Config) -> anyhow::Result<TraceSpec> {
         let set = self.machine.sets.workload();
         if let Some(path) = &self.what.trace {
             if let Some((key, _)) = set.first() {
@@ -104,8 +113,14 @@ impl Args {
             anyhow::bail!("--trace-format, --column and --unit are for --trace");
         }
         let set = set.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let mut set: Vec<_> = set.collect();
+        if let Some(bits) = narrow(config)
+            && set.iter().all(|(key, _)| key != "address_bits")
+        {
+            set.push(("address_bits".to_owned(), bits.to_string()));
+        }
         let name = self.what.workload.clone().unwrap_or_default();
-        Ok(TraceSpec::Workload { name, set: set.collect() })
+        Ok(TraceSpec::Workload { name, set })
     }
 }
 
@@ -134,7 +149,7 @@ impl Drop for NewFolder {
 /// Runs the verb.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.machine.load()?;
-    let spec = args.spec()?;
+    let spec = args.spec(&config)?;
     // Better said now than after the simulation.
     let _folder = args.output.as_deref().map(NewFolder::create).transpose()?;
     let progress = RunProgress::new();

@@ -259,3 +259,24 @@ fn a_preset_tells_where_its_numbers_come_from() {
     assert!(sandbox.run("preset toy-16bit --sources").refusal().contains("textbook"));
     assert_ne!(sandbox.run("preset --sources").code, 0);
 }
+
+#[test]
+fn every_preset_runs_a_workload() {
+    let sandbox = Sandbox::new();
+    let presets = sandbox.run("preset --format json").json();
+    let names: Vec<String> = match &presets {
+        Value::Array(list) => {
+            let name = |entry: &Value| entry["name"].as_str().or(entry.as_str()).map(str::to_owned);
+            list.iter().filter_map(name).collect()
+        }
+        other => panic!("{other}"),
+    };
+    assert!(names.len() >= 10, "{names:?}");
+    // No program fits into the textbook's 14 and 16 bits.
+    let textbook = ["simple-memory-system", "toy-16bit"];
+    for name in names.iter().filter(|name| !textbook.contains(&name.as_str())) {
+        let result = sandbox.simulate(&format!("--config {name} --workload {}", SMALL[0]));
+        assert!(stat(&result, "run.cycles") > 0.0, "{name}");
+        assert_eq!(stat(&result, "os.faults.segv"), 0.0, "{name}");
+    }
+}
