@@ -45,7 +45,8 @@ impl CacheHierarchy {
     }
 
     /// The caches in the order of the configuration.
-    pub fn levels(&self) -> &[CacheLevel] {
+    #[cfg(test)]
+    pub(super) fn levels(&self) -> &[CacheLevel] {
         &self.levels
     }
 

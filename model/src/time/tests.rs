@@ -3,15 +3,17 @@
 //! The machine runs at 1 GHz, four wide. Its memory takes 80 ns and 10 ns each way, which with the 14
 //! cycles that it takes to miss in l2 makes [`MISS`] cycles.
 
+mod ideals;
+mod prefetches;
+
 use proptest::prelude::*;
 
 use super::Timing;
-use super::ideal::Component;
 use super::simulation::Simulation;
 use super::stack::Lap;
 use super::testing::FixedLatency;
 use crate::address::{PhysAddr, SwapSlot};
-use crate::cache::settings::{Cache, Prefetcher, Stream};
+use crate::cache::settings::{Cache, Stream};
 use crate::config::Config;
 use crate::mmu::settings::{Tlb, Ways};
 use crate::outcome::{
@@ -359,68 +361,6 @@ fn prefetches_never_block_but_their_lines_arrive() {
     assert_eq!(run(&machine(|_| ()), stream.end(0)).get("run.cycles"), MISS);
 }
 
-/// Both caches with a prefetcher.
-fn prefetching() -> Config {
-    machine(|config| {
-        config.mmu.walker.entry_level = Some("memory".to_owned());
-        for cache in &mut config.cache {
-            cache.prefetcher = Prefetcher::NextLine(Default::default());
-        }
-    })
-}
-
-#[test]
-fn an_access_waits_for_the_rest_of_a_prefetch() {
-    let prefetch = outcome(OutcomeKind::HardwarePrefetch { into: 1 }, 1, MEMORY);
-    // Of 114 cycles 25 or 200 have passed when the access begins.
-    for (instructions, late, cycles) in [(100, 1, MISS), (800, 0, 800 / WIDTH + 14)] {
-        let mut stream = Trace::default();
-        stream.add(prefetch);
-        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, instructions, 1) });
-        let result = run(&prefetching(), stream.end(0));
-        assert_eq!(result.get("run.cycles"), cycles);
-        assert_eq!((result.get("l1d.prefetch.late"), result.get("l2.prefetch.late")), (0, late));
-    }
-}
-
-#[test]
-fn what_nobody_uses_takes_no_time() {
-    let mut stream = Trace::default();
-    stream.repeat(200, outcome(OutcomeKind::HardwarePrefetch { into: 0 }, 0, MEMORY));
-    let result = run(&prefetching(), stream.end(1000));
-    assert_eq!((result.slots, result.reads), (1000, 200));
-    assert_eq!(result.statistics.get("run.amat_cycles").map(Value::as_f64), Some(0.0));
-}
-
-#[test]
-fn a_prefetch_begins_when_its_access_is_translated() {
-    // Otherwise the line is there early, and the last load retires a slot after the walk's.
-    for (translation_fill, cycles) in
-        [(1, 7 + 2 * MEMORY_TRIP + MISS), (0, 7 + 2 * MEMORY_TRIP + 4 + 1)]
-    {
-        let mut stream = Trace::default();
-        let walked = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Load, 1, 0) };
-        stream.with(walked, &walk(&[MEMORY, MEMORY]), &[]);
-        let prefetch = outcome(OutcomeKind::HardwarePrefetch { into: 0 }, 0, MEMORY);
-        stream.add(Outcome { translation_fill, ..prefetch });
-        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, 1, 0) });
-        assert_eq!(run(&prefetching(), stream.end(0)).get("run.cycles"), cycles);
-    }
-}
-
-/// A prefetch holds a miss register of its cache and of those below, and none above.
-#[test]
-fn prefetches_wait_for_registers_of_their_cache() {
-    for (into, expected) in [(0, 2 * MISS), (1, MISS)] {
-        let mut config = prefetching();
-        config.cache[0].mshrs = 1;
-        let mut stream = Trace::default();
-        stream.repeat(2, outcome(OutcomeKind::HardwarePrefetch { into }, 0, MEMORY));
-        stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, 1, into) });
-        assert_eq!(run(&config, stream.end(0)).get("run.cycles"), expected);
-    }
-}
-
 #[test]
 fn part_of_a_line_is_written_to_memory_without_a_wait() {
     let mut stream = Trace::default();
@@ -698,64 +638,4 @@ proptest! {
         };
         prop_assert!(slots(latency + more) >= slots(latency));
     }
-}
-
-/// The cycles of `stream` where `component` is perfect.
-fn ideal(config: &Config, stream: &mut Trace, component: Component) -> u64 {
-    let (memory, device) = (FixedLatency::new(80_000), FixedLatency::new(5_000_000));
-    let mut simulation = Simulation::with(config, memory, device, Some(component)).unwrap();
-    assert!(simulation.process(&mut stream.0.iter()).is_none());
-    simulation.finish();
-    simulation.window.units.latencies.clock.cycles(simulation.totals().0.total())
-}
-
-#[test]
-fn what_is_perfect_takes_no_time() {
-    let config = machine(|config| config.mmu.walker.entry_level = Some("memory".to_owned()));
-    let mut stream = Trace::default();
-    let walked = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Load, 1, MEMORY) };
-    stream.with(walked, &walk(&[MEMORY, MEMORY]), &[]);
-    stream.add(Outcome { ancestor: 1, ..outcome(OutcomeKind::Load, 1, 1) });
-    stream.end(0);
-    let whole = 7 + 2 * MEMORY_TRIP + MISS + 14;
-    assert_eq!(run(&config, &stream).get("run.cycles"), whole);
-    let cases = [
-        (Component::Tlb, whole - 7),
-        (Component::Walk, whole - 2 * MEMORY_TRIP),
-        (Component::Dram, whole - 3 * MEMORY_TRIP),
-        // A first level that takes no time leaves the second one's own ten cycles, twice.
-        (Component::Cache(0), whole - 2 * 4),
-        (Component::Cache(1), whole - 2 * 10),
-        (Component::Branch, whole),
-        (Component::Swap, whole),
-    ];
-    for (component, cycles) in cases {
-        assert_eq!(ideal(&config, &mut stream, component), cycles, "{component:?}");
-    }
-}
-
-#[test]
-fn perfect_branches_and_kernels_leave_the_instructions() {
-    let handler = [Work::Handler];
-    let swapped = [Work::Handler, Work::SwapRead { slot: SwapSlot(0), pages: 1 }];
-    let fault = OutcomeKind::Fault(FaultKind::Anonymous);
-    let cases = [
-        (Component::Branch, OutcomeKind::Mispredict, &[][..]),
-        (Component::FaultMinor, fault, &handler),
-        (Component::FaultMajor, fault, &swapped),
-        (Component::Kernel, OutcomeKind::Kernel, &[Work::Switch]),
-    ];
-    for (component, kind, work) in cases {
-        let mut stream = Trace::default();
-        stream.with(outcome(kind, 8, 0), &[], work).end(8);
-        assert!(run(&machine(|_| ()), &stream).get("run.cycles") > 4, "{component:?}");
-        for (other, ..) in cases {
-            let cycles = ideal(&machine(|_| ()), &mut stream, other);
-            assert_eq!(cycles == 4, other == component, "{other:?} of {component:?}");
-        }
-    }
-    let mut stream = Trace::default();
-    stream.with(outcome(fault, 8, 0), &[], &swapped).end(8);
-    let own = run(&machine(|_| ()), &stream).get("run.cycles");
-    assert_eq!(own - ideal(&machine(|_| ()), &mut stream, Component::Swap), 5000);
 }
