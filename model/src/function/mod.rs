@@ -13,6 +13,7 @@ mod emitter;
 mod event;
 mod facts;
 pub mod inspect;
+mod invalidate;
 mod lane;
 mod page_set;
 mod prefault;

@@ -4,10 +4,10 @@ use tracegen::record::{AccessKind, ProcessId};
 
 use super::emitter::Draft;
 use super::{Cpu, SimulationError, Simulator};
-use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
+use crate::address::{PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::mmu::{Found, TlbEntry};
-use crate::os::{Invalidation, Leaf, Reads};
+use crate::os::{Leaf, Reads};
 use crate::outcome::{
     FaultKind, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
 };
@@ -295,30 +295,6 @@ impl Simulator {
         self.cpu.emitter.emit(draft, out);
         self.invalidate();
     }
-
-    /// Makes the translation hardware forget what the kernel has changed.
-    pub(super) fn invalidate(&mut self) {
-        let Self { cpu: Cpu { tlbs, pwc, recall, .. }, asids, effects, .. } = self;
-        for invalidation in effects.invalidations.drain(..) {
-            let (Invalidation::Page { process, .. }
-            | Invalidation::Process(process)
-            | Invalidation::Table { process, .. }) = invalidation;
-            // Of a process without an identifier nothing is there.
-            let Some(asid) = asids.current(process) else { continue };
-            match invalidation {
-                Invalidation::Page { addr, size, .. } => {
-                    tlbs.invalidate_page(asid, addr, size);
-                    recall.page_disturbed(size.page_of(addr).0);
-                }
-                Invalidation::Process(_) => {
-                    tlbs.flush_asid(asid);
-                    pwc.flush_asid(asid);
-                    recall.pages_disturbed();
-                }
-                Invalidation::Table { level, addr, .. } => pwc.invalidate(asid, addr, level),
-            }
-        }
-    }
 }
 
 impl Cpu {
@@ -350,15 +326,5 @@ impl Cpu {
         self.tlbs.site(site);
         self.pwc.site(site);
         self.caches.tell_site(site);
-    }
-
-    /// Runs another address space.
-    pub(super) fn switch(&mut self, asid: Asid, flush: bool) {
-        self.asid = asid;
-        if flush {
-            self.tlbs.flush();
-            self.pwc.flush();
-            self.recall.pages_disturbed();
-        }
     }
 }
