@@ -49,9 +49,10 @@ pub enum OutcomeKind {
     Kernel,
     /// A conditional branch that the predictor got wrong.
     Mispredict,
-    /// Nothing more comes from this CPU; carries the last run length.
+    /// Nothing more comes from this CPU; carries the last run length. Every CPU of the machine has one.
     End,
-    /// Counting starts or pauses between what it carries and what follows; it takes no time itself.
+    /// Counting starts or pauses between what it carries and what follows; it takes no time itself. Every
+    /// CPU of the machine has one, in the order of their numbers.
     Mark(Mark),
 }
 
@@ -94,6 +95,9 @@ pub enum ReferenceKind {
     /// Part of a line that a store hands to memory, past caches that write through or do not allocate;
     /// nothing waits for it.
     Write,
+    /// A store hit a line that other CPUs had too, and theirs were invalidated: nothing but the store's
+    /// place in the store queue waits for it. [`PEER`] serves it.
+    Upgrade,
 }
 
 /// One line-sized reference below the first-level hit.
@@ -104,12 +108,16 @@ pub struct Reference {
     /// Whose it is.
     pub kind: ReferenceKind,
     /// The cache that had the line, as its index in the configuration's `[[cache]]` list;
-    /// [`MEMORY`] where none had it.
+    /// [`MEMORY`] where none had it, or [`PEER`].
     pub served: u8,
 }
 
 /// [`Reference::served`] and [`Outcome::served`] where the line came from memory.
 pub const MEMORY: u8 = u8::MAX;
+
+/// [`Reference::served`] and [`Outcome::served`] where the line came out of a private cache of another CPU:
+/// it was modified there, or no shared cache had it. The CPU's own caches have been looked up before.
+pub const PEER: u8 = u8::MAX - 1;
 
 /// [`Outcome::tlb`] where no TLB had the translation and the page tables were walked.
 pub const WALKED: u8 = u8::MAX;
@@ -169,6 +177,18 @@ pub enum Work {
     },
     /// The CPU runs another process.
     Switch,
+    /// Other CPUs are interrupted so that they forget translations, and their answers are waited for.
+    Shootdown {
+        /// How many CPUs.
+        cpus: u16,
+        /// How many pages they forget; 0 for everything of an address space.
+        pages: u32,
+    },
+    /// Another CPU's shootdown interrupts this one, which forgets what it is asked to.
+    Interrupt {
+        /// How many pages; 0 for everything of an address space.
+        pages: u32,
+    },
 }
 
 /// One thing that the time half has to know of. Its references and work lie beside it in
@@ -177,12 +197,13 @@ pub enum Work {
 pub struct Outcome {
     /// What it is about.
     pub kind: OutcomeKind,
-    /// The machine's CPU.
+    /// The machine's CPU. Each numbers its own outcomes.
     pub cpu: u16,
     /// The TLB that had the translation, as its index in the configuration's `[[mmu.tlb]]` list, or
     /// [`WALKED`] or [`UNTRANSLATED`].
     pub tlb: u8,
-    /// The cache that had the data, as its index in the configuration's `[[cache]]` list, or [`MEMORY`].
+    /// The cache that had the data, as its index in the configuration's `[[cache]]` list, or [`MEMORY`] or
+    /// [`PEER`].
     pub served: u8,
     /// First-level hits on the chain between the ancestor and this.
     pub chain: u8,
@@ -211,7 +232,7 @@ pub struct Outcome {
 /// A batch of outcomes with what belongs to them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// The outcomes, in trace order.
+    /// The outcomes of all CPUs, in trace order.
     pub list: Vec<Outcome>,
     /// Their references, one outcome's after another's.
     pub references: Vec<Reference>,

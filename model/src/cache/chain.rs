@@ -2,7 +2,7 @@
 
 use super::settings::{Cache, Stream};
 use crate::config::InvalidSetting;
-use crate::outcome::MEMORY;
+use crate::outcome::PEER;
 
 /// The order of the caches, by their indices in the configuration's list.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -25,8 +25,8 @@ impl Arrangement {
     /// a unified one does not serve both streams, a lower level has smaller lines, or `entry_level` is none
     /// of the data caches.
     pub fn new(list: &[Cache], entry_level: Option<&str>) -> Result<Self, InvalidSetting> {
-        if list.len() >= usize::from(MEMORY) {
-            return Err(InvalidSetting::new("cache", "there are more than 254 caches"));
+        if list.len() >= usize::from(PEER) {
+            return Err(InvalidSetting::new("cache", "there are more than 253 caches"));
         }
         (0..list.len()).try_for_each(|place| check_place(list, place))?;
         let chains = [chain(list, Stream::Data)?, chain(list, Stream::Instruction)?];
@@ -39,7 +39,7 @@ impl Arrangement {
             }
         }
         let walk_entry = walk_entry(list, &chains[0], entry_level)?;
-        // There are at most 254 caches.
+        // There are at most 253 caches.
         let asking = (0u8..).zip(list).filter(|(_, cache)| cache.replacement.asks_site());
         let asking = asking.map(|(index, _)| index).collect();
         Ok(Self { next, chains, walk_entry, asking })
@@ -67,7 +67,7 @@ impl Arrangement {
             }
             false
         };
-        // There are at most 254 caches.
+        // There are at most 253 caches.
         (0..self.next.len()).filter(leads_there).map(|upper| upper as u8).collect()
     }
 }
@@ -111,7 +111,7 @@ fn chain(list: &[Cache], stream: Stream) -> Result<Vec<u8>, InvalidSetting> {
             return Err(InvalidSetting::new(format!("cache.{}.level", other.name), message));
         }
     }
-    // There are at most 254 caches.
+    // There are at most 253 caches.
     Ok(members.into_iter().map(|k| k as u8).collect())
 }
 

@@ -397,7 +397,7 @@ impl Simulator {
         self.accesses.report(instructions, &mut out);
         self.cpu.tlbs.report(&mut out, instructions);
         self.cpu.caches.report(&mut out, instructions);
-        // There are at most 254 caches.
+        // There are at most 253 caches.
         let names = (0..self.walks.caches() as u8).map(|index| self.cpu.caches.name(index));
         self.walks.report(names, &mut out);
         self.cpu.pwc.report(&mut out);

@@ -32,7 +32,7 @@ impl Simulator {
             let wrong =
                 |message: String| InvalidSetting::new(format!("state.line.{place}"), message);
             let caches = &mut self.cpu.caches;
-            // There are at most 254 caches.
+            // There are at most 253 caches.
             let index =
                 (0..self.walks.caches() as u8).find(|index| caches.name(*index) == line.name);
             let index = index.ok_or_else(|| wrong(format!("there is no cache `{}`", line.name)))?;

@@ -89,8 +89,9 @@ impl<B: Backing> Kernel<B> {
             Work::TableWrites { entries } => costs.table_write.saturating_mul(entries),
             Work::Scan { pages } => costs.scan.saturating_mul(pages),
             Work::Invalidate { pages } => costs.invalidate.saturating_mul(pages),
+            Work::Interrupt { pages } => costs.invalidate.saturating_mul(pages.max(1).into()),
             Work::Switch => costs.switch,
-            Work::SwapRead { .. } | Work::SwapWrite { .. } => 0,
+            Work::Shootdown { .. } | Work::SwapRead { .. } | Work::SwapWrite { .. } => 0,
         }
     }
 

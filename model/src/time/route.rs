@@ -106,7 +106,7 @@ impl Routes {
 /// Adds the routes that enter `path` at `first`, of which there is one to each cache from there on and
 /// one to memory. They share their stops: a longer one has those of the shorter ones, and more.
 fn entrance(path: &Path, first: usize, stops: &mut Vec<Stop>, routes: &mut Vec<Route>) -> Entrance {
-    // A path has at most 254 caches and there are at most 257 entrances, of 255 routes each: fewer than 2^16
+    // A path has at most 253 caches and there are at most 257 entrances, of 255 routes each: fewer than 2^16
     // stops and routes.
     let (first_stop, first_route) = (stops.len() as u16, routes.len() as u16);
     let stops_at_once = path.scarce.get(first).copied().unwrap_or(false);

@@ -341,6 +341,7 @@ impl<M: Memory> Window<M> {
                     kept.walk_reads += 1;
                 }
                 ReferenceKind::Demand => kept.demand = reference.addr,
+                ReferenceKind::Upgrade => {}
                 ReferenceKind::TableWrite | ReferenceKind::Writeback | ReferenceKind::Write => {
                     if reference.served == MEMORY {
                         self.units.references.keep(*reference);
