@@ -55,7 +55,7 @@ impl Choice {
 
     /// Whether it is exact LRU, which needs no simulation.
     pub fn is_lru(&self) -> bool {
-        self.setting == ReclaimPolicy::Lru
+        matches!(self.setting, ReclaimPolicy::Lru(_))
     }
 }
 
@@ -316,8 +316,11 @@ mod tests {
         batch
     }
 
-    fn faults(policy: &str, sizes: &[u64], pages: &[u64]) -> Vec<u64> {
-        let setting = Choice::parse(policy).unwrap().setting;
+    fn named(policy: &str) -> ReclaimPolicy {
+        ReclaimPolicy::named(policy).unwrap()
+    }
+
+    fn faults(setting: ReclaimPolicy, sizes: &[u64], pages: &[u64]) -> Vec<u64> {
         let mut mini = MiniSimulation::new(&[setting], sizes, 1.0, (12, Stream::Data), 1);
         mini.process(&batch(pages)).unwrap();
         assert_eq!(mini.references(), pages.len() as u64);
@@ -328,10 +331,10 @@ mod tests {
     #[test]
     fn the_textbook_strings() {
         let belady = [1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5];
-        assert_eq!(faults("fifo", &[1, 3, 4, 5, 6], &belady), [12, 9, 10, 5, 5]);
+        assert_eq!(faults(named("fifo"), &[1, 3, 4, 5, 6], &belady), [12, 9, 10, 5, 5]);
         let silberschatz = [7, 0, 1, 2, 0, 3, 0, 4, 2, 3, 0, 3, 2, 1, 2, 0, 1, 7, 0, 1];
-        assert_eq!(faults("fifo", &[3], &silberschatz), [15]);
-        assert_eq!(faults("lru", &[3], &silberschatz), [12]);
+        assert_eq!(faults(named("fifo"), &[3], &silberschatz), [15]);
+        assert_eq!(faults(named("lru"), &[3], &silberschatz), [12]);
     }
 
     /// A memory that is copied when it is full is one that had its size from the start.
@@ -347,7 +350,7 @@ mod tests {
         let sizes = [1, 2, 3, 10, 100, 700, 1000, 1024, 5000];
         let mut exact = Exact::new(None, None);
         exact.take(0, &pages).unwrap();
-        assert_eq!(faults("lru", &sizes, &pages), exact.distances().misses(&sizes));
+        assert_eq!(faults(named("lru"), &sizes, &pages), exact.distances().misses(&sizes));
     }
 
     /// Nor does any other policy tell a copy from a memory that had its size from the start.
@@ -356,26 +359,10 @@ mod tests {
         let pages: Vec<u64> =
             (0..6000u64).map(|n| n * n * n % 1009 % (1 + n % 97) + n % 5).collect();
         let sizes = [1, 2, 5, 20, 60, 90, 200];
-        for policy in [
-            "fifo",
-            "mru",
-            "clock",
-            "second-chance",
-            "lfu",
-            "nfu",
-            "aging",
-            "wsclock",
-            "2q",
-            "s3fifo",
-            "sieve",
-            "arc",
-            "car",
-            "lirs",
-            "clock-pro",
-            "random",
-            "{ policy = \"s3fifo\", fill_main = true }",
-        ] {
-            let setting = Choice::parse(policy).unwrap().setting;
+        let seers = |setting: &ReclaimPolicy| setting.needs_next_use();
+        let all = ReclaimPolicy::all().filter(|setting| !seers(setting));
+        let fills = Choice::parse("{ policy = \"s3fifo\", fill_main = true }").unwrap().setting;
+        for setting in all.chain([fills]) {
             let alone = sizes.map(|size| {
                 let mut memory = Memory::new(&setting, size as usize);
                 for number in &pages {
@@ -384,13 +371,13 @@ mod tests {
                 }
                 memory.misses[0]
             });
-            assert_eq!(faults(policy, &sizes, &pages), alone, "{policy}");
+            assert_eq!(faults(setting, &sizes, &pages), alone, "{setting:?}");
         }
     }
 
     #[test]
     fn choices_are_names_or_tables() {
-        assert_eq!(Choice::parse("fifo").unwrap().setting, ReclaimPolicy::Fifo);
+        assert_eq!(Choice::parse("fifo").unwrap().setting, named("fifo"));
         let clock = Choice::parse("{ policy = \"clock\", bits = 2 }").unwrap();
         assert!(matches!(clock.setting, ReclaimPolicy::Clock(setting) if setting.bits == 2));
         assert!(Choice::parse("clok").unwrap_err().contains("did you mean `clock`"));

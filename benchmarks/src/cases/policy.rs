@@ -3,13 +3,10 @@
 
 use std::hint::black_box;
 
-use analysis::curve::policy::Choice;
-use model::os::reclaim::{Page, Policy, Reclaim, Touch};
+use model::os::reclaim::{Page, Policy, Reclaim, ReclaimPolicy, Touch};
 use tracegen::workloads::sample::{Random, Zipf};
 
 use crate::{Case, Round};
-
-use super::reclaim::POLICIES;
 
 const PAGES: u64 = 1 << 20;
 const FRAMES: usize = 1 << 17;
@@ -23,12 +20,12 @@ const NONE: u32 = u32::MAX;
 pub(super) fn cases() -> Vec<Case> {
     // The hand of WSClock sweeps all of memory for one page where all are in the working set: with so many
     // pages a round would take minutes.
-    POLICIES.into_iter().filter(|name| *name != "wsclock").map(case).collect()
+    ReclaimPolicy::NAMES.iter().copied().filter(|name| *name != "wsclock").map(case).collect()
 }
 
 fn case(name: &'static str) -> Case {
     Case::new(format!("policy/{name}"), DURING as u64, move || {
-        let setting = Choice::parse(name).expect("the policy exists").setting;
+        let setting = ReclaimPolicy::named(name).expect("the policy exists");
         let references = references();
         let mut memory = Memory {
             policy: Policy::new(&setting, FRAMES),

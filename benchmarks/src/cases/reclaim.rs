@@ -1,6 +1,7 @@
 //! Reclaim, by policy: a textbook machine without TLBs and with frames for an eighth of the pages, whose
 //! popularity is zipfian.
 
+use model::os::reclaim::ReclaimPolicy;
 use tracegen::batch::Batch;
 use tracegen::next_use::annotate;
 use tracegen::source::Source;
@@ -11,30 +12,8 @@ use crate::machine::{Function, bare};
 
 const TOUCHES: u64 = 1 << 15;
 
-/// Every policy.
-pub(super) const POLICIES: [&str; 18] = [
-    "fifo",
-    "lru",
-    "mru",
-    "clock",
-    "second-chance",
-    "lfu",
-    "nfu",
-    "aging",
-    "wsclock",
-    "2q",
-    "s3fifo",
-    "sieve",
-    "arc",
-    "car",
-    "lirs",
-    "clock-pro",
-    "random",
-    "opt",
-];
-
 pub(super) fn cases() -> Vec<Case> {
-    POLICIES.into_iter().map(case).collect()
+    ReclaimPolicy::NAMES.iter().copied().map(case).collect()
 }
 
 fn case(policy: &'static str) -> Case {

@@ -1,9 +1,18 @@
 //! A setting that is a name, or a table with the name and its parameters: `"stride"`, or
 //! `{ prefetcher = "stride", degree = 4 }`.
 
+use schemars::JsonSchema;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use super::planned;
+
+/// No parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
 
 /// What can be chosen, and how messages speak of it.
 pub struct Kind {
@@ -11,27 +20,42 @@ pub struct Kind {
     pub key: &'static str,
     /// What it is, such as "prefetcher".
     pub what: &'static str,
+    /// A setting that it is the value of, without the names of array elements.
+    pub setting: &'static str,
     /// The names.
     pub names: &'static [&'static str],
 }
 
 impl Kind {
-    /// The parameters of the choice called `name`, from the rest of its table.
+    /// The parameters of the choice called `name`, from the rest of its table. Which there are and in what
+    /// ranges is what their schema says.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn parameters<S: DeserializeOwned, E: Error>(
+    pub fn parameters<S: DeserializeOwned + JsonSchema, E: Error>(
         &self,
         name: &str,
         table: Map<String, Value>,
     ) -> Result<S, E> {
-        S::deserialize(MapDeserializer::new(table.into_iter())).map_err(
-            |error: serde_json::Error| E::custom(format!("{} `{name}`: {error}", self.what)),
-        )
+        let wrong = |message: String| E::custom(format!("{} `{name}`: {message}", self.what));
+        if !table.is_empty() {
+            let schema = schemars::schema_for!(S).to_value();
+            let none = Map::new();
+            let known = schema["properties"].as_object().unwrap_or(&none);
+            for (key, value) in &table {
+                check(known, key, value).map_err(wrong)?;
+            }
+        }
+        S::deserialize(MapDeserializer::new(table.into_iter()))
+            .map_err(|error: serde_json::Error| wrong(error.to_string()))
     }
 
     /// What to say of a name that there is not.
     pub fn unknown(&self, name: &str) -> String {
+        if planned::names(self.setting, name) {
+            let known = self.names.join(", ");
+            return format!("{} `{name}` is not modelled yet; modelled are {known}", self.what);
+        }
         let likeness = |known: &str| strsim::jaro_winkler(known, name);
         let nearest = self.names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match nearest.filter(|near| likeness(near) > 0.6) {
@@ -55,15 +79,40 @@ impl Kind {
     }
 }
 
+/// Whether a parameter is among the `known` ones, and its value what the schema allows.
+fn check(known: &Map<String, Value>, key: &str, value: &Value) -> Result<(), String> {
+    let Some(schema) = known.get(key) else {
+        let names: Vec<_> = known.keys().map(|name| format!("`{name}`")).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(format!("there is no parameter `{key}`; parameters: {names}"));
+    };
+    let kind = schema["type"].as_str().or_else(|| schema["type"][0].as_str());
+    let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
+    let (of_kind, what) = match kind {
+        Some("integer") => (value.is_i64() || value.is_u64(), "a whole number"),
+        Some("number") => (value.is_number(), "a number"),
+        _ => return Ok(()),
+    };
+    let within = |number: f64| {
+        least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most)
+    };
+    if of_kind && value.as_f64().is_some_and(within) {
+        return Ok(());
+    }
+    let least = least.map_or(String::new(), |least| format!(" from {least}"));
+    let most = most.map_or(String::new(), |most| format!(" to {most}"));
+    Err(format!("`{key}` must be {what}{least}{most}"))
+}
+
 /// Declares an enum of choices with their parameters, each `"name" Variant(Settings)`, and how it is read,
-/// written and described.
+/// written and described. `setting` is one that has it as its value, `schema` the name of its definition.
 macro_rules! choice {
     (
-        $(#[doc = $doc:literal])*
-        $Choice:ident, $key:literal, $what:literal:
+        $(#[$meta:meta])*
+        $Choice:ident { key: $key:literal, what: $what:literal, setting: $setting:literal, schema: $schema:literal }
         $($(#[doc = $each:literal])* $name:literal $Variant:ident($Settings:ty))*
     ) => {
-        $(#[doc = $doc])*
+        $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
         pub enum $Choice {
             $($(#[doc = $each])* $Variant($Settings),)*
@@ -73,10 +122,30 @@ macro_rules! choice {
             use serde::de::{Error, MapAccess, Visitor};
             use serde_json::{Map, Value};
 
-            const KIND: $crate::config::choice::Kind =
-                $crate::config::choice::Kind { key: $key, what: $what, names: &[$($name),*] };
+            const KIND: $crate::config::choice::Kind = $crate::config::choice::Kind {
+                key: $key,
+                what: $what,
+                setting: $setting,
+                names: $Choice::NAMES,
+            };
 
             impl $Choice {
+                /// The names of all.
+                pub const NAMES: &[&str] = &[$($name),*];
+
+                /// The one of that name, with its parameters' defaults.
+                pub fn named(name: &str) -> Option<Self> {
+                    match name {
+                        $($name => Some(Self::$Variant(Default::default())),)*
+                        _ => None,
+                    }
+                }
+
+                /// All of them, with their parameters' defaults.
+                pub fn all() -> impl Iterator<Item = Self> {
+                    Self::NAMES.iter().filter_map(|name| Self::named(name))
+                }
+
                 /// Its name.
                 pub fn name(&self) -> &'static str {
                     match self {
@@ -136,7 +205,7 @@ macro_rules! choice {
 
             impl schemars::JsonSchema for $Choice {
                 fn schema_name() -> std::borrow::Cow<'static, str> {
-                    stringify!($Choice).into()
+                    $schema.into()
                 }
                 fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                     let names = schemars::json_schema!({ "type": "string", "enum": KIND.names });
@@ -154,10 +223,75 @@ macro_rules! choice {
                         }
                         forms.push(form);
                     )*
-                    schemars::json_schema!({ "anyOf": forms })
+                    schemars::json_schema!({ "anyOf": forms, "x-key": $key })
                 }
             }
         };
     };
 }
 pub(crate) use choice;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    struct Settings {
+        /// A count.
+        #[schemars(range(min = 1, max = 8))]
+        bits: u8,
+        /// A share.
+        #[schemars(range(min = 0, max = 1))]
+        share: f64,
+        /// May be left out.
+        #[schemars(range(min = 1))]
+        window: Option<u64>,
+        /// A flag.
+        flag: bool,
+    }
+
+    impl Default for Settings {
+        fn default() -> Self {
+            Self { bits: 2, share: 0.5, window: None, flag: true }
+        }
+    }
+
+    const KIND: Kind =
+        Kind { key: "policy", what: "policy", setting: "os.reclaim", names: &["one", "two"] };
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let table: Map<String, Value> = toml::from_str(text).unwrap();
+        KIND.parameters::<Settings, serde_json::Error>("one", table)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn parameters_are_held_to_the_ranges_that_they_are_declared_with() {
+        assert_eq!(read(""), Ok(Settings::default()));
+        let given = Settings { bits: 8, share: 1.0, window: Some(1), flag: false };
+        assert_eq!(read("bits = 8\nshare = 1\nwindow = 1\nflag = false"), Ok(given));
+        for (text, allowed) in [
+            ("bits = 0", "`bits` must be a whole number from 1 to 8"),
+            ("bits = 9", "from 1 to 8"),
+            ("bits = -1", "from 1 to 8"),
+            ("bits = 1.5", "from 1 to 8"),
+            ("bits = true", "from 1 to 8"),
+            ("share = 1.5", "`share` must be a number from 0 to 1"),
+            ("share = nan", "from 0 to 1"),
+            ("window = 0", "`window` must be a whole number from 1"),
+            ("flag = 1", "expected a boolean"),
+            ("bit = 1", "no parameter `bit`; parameters: `bits`, `flag`, `share`, `window`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains("policy `one`: ") && error.contains(allowed), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_that_there_are_not_are_told_from_those_to_come() {
+        assert!(KIND.unknown("mglru").contains("`mglru` is not modelled yet; modelled are one"));
+        assert!(KIND.unknown("tw").contains("did you mean `two`"));
+        assert!(KIND.unknown("?").contains("there are one, two"));
+    }
+}

@@ -43,35 +43,64 @@ pub fn manual() -> String {
         }
         let _ = writeln!(text, "{}", row(key, setting));
     }
-    text.push_str(&replacement_policies(&schema()));
+    text.push_str(&choices(&schema()));
     text
 }
 
-/// The replacement policies with their parameters.
-fn replacement_policies(schema: &Value) -> String {
-    let mut text = "\n## Replacement policies\n\n\
-        A policy is its name, or a table with its parameters: `replacement = { policy = \"srrip\", bits = 3 }`. \
-        Invalid ways are filled first, the lowest one first.\n\n\
-        | policy | displaces | parameters |\n|---|---|---|\n"
-        .to_owned();
-    let none = Vec::new();
-    let forms = schema["$defs"]["ReplacementPolicy"]["anyOf"].as_array().unwrap_or(&none);
-    for form in forms {
-        let Some(name) = form["properties"]["policy"]["const"].as_str() else { continue };
-        let doc = form["description"].as_str().unwrap_or_default();
-        let properties = form["properties"].as_object().into_iter().flatten();
-        let parameters: Vec<_> = properties
-            .filter(|(key, _)| *key != "policy")
-            .map(|(key, parameter)| {
-                let doc = parameter["description"].as_str().unwrap_or_default().replace('\n', " ");
-                format!("`{key}` (default {}): {doc}", parameter["default"])
-            })
-            .collect();
-        let parameters = parameters.join("<br>");
+/// The choices that have parameters: their definition, what the manual says of them, and what one does.
+const CHOICES: [(&str, &str, &str); 3] = [
+    (
+        "ReplacementPolicy",
+        "## Replacement policies\n\n\
+         A policy is its name, or a table with its parameters: `replacement = { policy = \"srrip\", bits = 3 }`. \
+         Invalid ways are filled first, the lowest one first.",
+        "displaces",
+    ),
+    (
+        "ReclaimPolicy",
+        "## Reclaim policies\n\n\
+         A policy is its name, or a table with its parameters: `reclaim = { policy = \"clock\", bits = 2 }`.",
+        "takes",
+    ),
+    (
+        "Prefetcher",
+        "## Prefetchers\n\n\
+         A prefetcher is its name, or a table with its parameters: \
+         `prefetcher = { prefetcher = \"stride\", degree = 4 }`.",
+        "fetches",
+    ),
+];
+
+/// What can be chosen, with its parameters.
+fn choices(schema: &Value) -> String {
+    let mut text = String::new();
+    for (definition, introduction, does) in CHOICES {
+        let definition = &schema["$defs"][definition];
+        let key = definition["x-key"].as_str().unwrap_or_default();
         // Writing to a string does not fail.
-        let _ = writeln!(text, "| `{name}` | {doc} | {parameters} |");
+        let _ =
+            write!(text, "\n{introduction}\n\n| {key} | {does} | parameters |\n|---|---|---|\n");
+        for form in definition["anyOf"].as_array().into_iter().flatten() {
+            let Some(name) = form["properties"][key]["const"].as_str() else { continue };
+            let doc = form["description"].as_str().unwrap_or_default();
+            let properties = form["properties"].as_object().into_iter().flatten();
+            let parameters: Vec<_> = properties
+                .filter(|(other, _)| *other != key)
+                .map(|(key, parameter)| describe(key, parameter))
+                .collect();
+            let parameters = parameters.join("<br>");
+            let _ = writeln!(text, "| `{name}` | {doc} | {parameters} |");
+        }
     }
     text
+}
+
+fn describe(key: &str, parameter: &Value) -> String {
+    let doc = parameter["description"].as_str().unwrap_or_default().replace('\n', " ");
+    match &parameter["default"] {
+        Value::Null => format!("`{key}`: {doc}"),
+        default => format!("`{key}` (default {default}): {doc}"),
+    }
 }
 
 fn row(key: &str, setting: &Setting) -> String {

@@ -31,7 +31,11 @@ fn generic(setting: &str) -> String {
 
 /// Whether `value` of `setting` is named by the interface and not modelled yet.
 pub fn is_planned(setting: &str, value: &str) -> bool {
-    let setting = generic(setting);
+    names(&generic(setting), value)
+}
+
+/// The same of a setting that is written without the names of array elements.
+pub fn names(setting: &str, value: &str) -> bool {
     VALUES.iter().chain(&FEW).any(|(name, values)| *name == setting && values.contains(&value))
 }
 

@@ -160,9 +160,10 @@ impl<'a> Walk<'a> {
             return names.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
         }
         if let Some(alternatives) = alternatives {
-            // Those of replacement policies have a table of their own in the manual.
-            let listed = property["$ref"] == "#/$defs/ReplacementPolicy";
-            let is_form = |one: &&Value| listed && one["properties"]["policy"]["const"].is_string();
+            // The forms of choices have a table of their own in the manual.
+            let key = target["x-key"].as_str();
+            let is_form =
+                |one: &&Value| key.is_some_and(|key| one["properties"][key]["const"].is_string());
             let forms = alternatives.iter().filter(is_form).count();
             let kinds = alternatives.iter().filter(|one| !is_form(one)).map(|one| {
                 match (&one["const"], &one["properties"]) {
@@ -173,8 +174,8 @@ impl<'a> Walk<'a> {
                     (constant, _) => constant.to_string(),
                 }
             });
-            let forms = (forms > 0).then(|| "{ policy, its parameters }".to_owned());
-            return kinds.chain(forms).collect::<Vec<_>>().join(", ");
+            let form = key.map(|key| format!("{{ {key}, its parameters }}"));
+            return kinds.chain(form.filter(|_| forms > 0)).collect::<Vec<_>>().join(", ");
         }
         match target["type"].as_str().or_else(|| target["type"][0].as_str()) {
             Some("array") => format!("array of: {}", self.kind(&target["items"])),

@@ -4,16 +4,9 @@
 //! victim is the lowest way whose bit is clear. (Malamy, Patel and Hayes, US patent 5,353,425, 1994;
 //! "PLRUm" in Al-Zoubi, Milenkovic and Milenkovic, ACM-SE 2004.)
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::bits::Bits;
 use super::{Replacement, Shape};
-
-/// Bit pseudo-LRU has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The MRU bits of every set.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -22,15 +15,15 @@ pub struct BitPlru {
 }
 
 impl Replacement for BitPlru {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { used: Bits::new(shape) }
     }
 
@@ -65,7 +58,7 @@ mod tests {
     /// is next, then 1; a touch of 2 spares it, and filling 0 and 1 clears them again but for 1's.
     #[test]
     fn a_worked_sequence_of_four_ways() {
-        let mut policy = BitPlru::new(&Settings {}, Shape { sets: 1, ways: 4 }, 0);
+        let mut policy = BitPlru::new(&NoParameters {}, Shape { sets: 1, ways: 4 }, 0);
         let mut word = 0;
         (0..3).for_each(|way| policy.fill(&mut word, 0, way));
         assert_eq!((word, policy.replace(&mut word.clone(), 0)), (0b0111, 3));
@@ -84,7 +77,7 @@ mod tests {
     #[test]
     fn the_latest_use_is_safe() {
         for ways in [2usize, 3, 12, 64, 65, 130] {
-            let mut policy = BitPlru::new(&Settings {}, Shape { sets: 1, ways }, 0);
+            let mut policy = BitPlru::new(&NoParameters {}, Shape { sets: 1, ways }, 0);
             let (mut word, mut state) = (0, 3u32);
             for _ in 0..4 * ways {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -98,7 +91,7 @@ mod tests {
 
     #[test]
     fn one_way_is_the_victim() {
-        let mut policy = BitPlru::new(&Settings {}, Shape { sets: 1, ways: 1 }, 0);
+        let mut policy = BitPlru::new(&NoParameters {}, Shape { sets: 1, ways: 1 }, 0);
         let mut word = 0;
         policy.fill(&mut word, 0, 0);
         assert_eq!(policy.replace(&mut word, 0), 0);

@@ -1,15 +1,8 @@
 //! First in, first out: the way that was filled first is displaced; hits change nothing.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::order::{Order, Packed};
 use super::{Replacement, Shape};
-
-/// FIFO has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The ways of each set by age.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -18,15 +11,15 @@ pub struct Fifo {
 }
 
 impl Replacement for Fifo {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { age: Order::new(shape) }
     }
 

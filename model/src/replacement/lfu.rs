@@ -4,15 +4,8 @@
 //! A fill counts as the first use, every hit as one more, and a count is forgotten with its entry
 //! ("in-cache LFU"; Podlipnig and Böszörményi, ACM Computing Surveys 35 (4), 2003).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{Replacement, Shape};
-
-/// LFU has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// A way's rank: the lowest of a set is its victim.
 #[derive(
@@ -42,15 +35,15 @@ impl Lfu {
 }
 
 impl Replacement for Lfu {
-    type Settings = Settings;
+    type Settings = NoParameters;
     // Every hit counts, one after the other on the same way too.
     const REPEATS_ARE_IDLE: bool = false;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         let ranks = vec![Rank::default(); shape.sets * shape.ways];
         Self { ranks, ways: shape.ways, now: 0 }
     }
@@ -80,7 +73,7 @@ mod tests {
     use super::*;
 
     fn lfu(ways: usize) -> Lfu {
-        let mut lfu = Lfu::new(&Settings {}, Shape { sets: 2, ways }, 0);
+        let mut lfu = Lfu::new(&NoParameters {}, Shape { sets: 2, ways }, 0);
         (0..ways).for_each(|way| lfu.fill(&mut 0, 1, way));
         lfu
     }

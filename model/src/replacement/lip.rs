@@ -1,16 +1,9 @@
 //! LRU insertion policy: LRU, but a new entry is the next victim until it is hit (Qureshi, Jaleel, Patt,
 //! Steely and Emer, ISCA 2007, section 3).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::order::{Order, Packed};
 use super::{Replacement, Shape};
-
-/// LIP has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The ways of each set by recency.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -19,14 +12,14 @@ pub struct Lip {
 }
 
 impl Replacement for Lip {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { recency: Order::new(shape) }
     }
 

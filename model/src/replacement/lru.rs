@@ -1,15 +1,8 @@
 //! Least recently used: a hit and a fill make a way the most recent, the least recent is displaced.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::order::{Order, PACKED, Packed};
 use super::{Replacement, Shape};
-
-/// LRU has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The ways of each set by recency.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -18,15 +11,15 @@ pub struct Lru {
 }
 
 impl Replacement for Lru {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { recency: Order::new(shape) }
     }
 
@@ -57,9 +50,9 @@ pub(super) struct Few {
 }
 
 impl Replacement for Few {
-    type Settings = Settings;
+    type Settings = NoParameters;
 
-    fn check(_: &Settings, ways: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, ways: u32) -> Result<(), String> {
         if ways as usize <= PACKED {
             Ok(())
         } else {
@@ -67,7 +60,7 @@ impl Replacement for Few {
         }
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { recency: Packed::new(shape.ways) }
     }
 

@@ -4,16 +4,9 @@
 //! none, all are cleared first. (As in Jaleel, Theobald, Steely and Emer, ISCA 2010, section 3, whose bit
 //! is the inverse: re-reference interval prediction with one bit.)
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::bits::Bits;
 use super::{Replacement, Shape};
-
-/// NRU has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The referenced bits of every set.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -22,15 +15,15 @@ pub struct Nru {
 }
 
 impl Replacement for Nru {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         Self { referenced: Bits::new(shape) }
     }
 
@@ -64,7 +57,7 @@ mod tests {
     /// every bit set, clears them and displaces a1; b4 displaces a2; a1 and a2 then displace b1 and b2.
     #[test]
     fn the_papers_example() {
-        let mut nru = Nru::new(&Settings {}, Shape { sets: 1, ways: 4 }, 0);
+        let mut nru = Nru::new(&NoParameters {}, Shape { sets: 1, ways: 4 }, 0);
         let mut word = 0;
         nru.fill(&mut word, 0, 0);
         nru.fill(&mut word, 0, 1);
@@ -83,7 +76,7 @@ mod tests {
     fn it_is_srrip_of_one_bit() {
         for ways in [1usize, 2, 7, 16, 64, 65, 100] {
             let shape = Shape { sets: 1, ways };
-            let mut nru = Nru::new(&Settings {}, shape, 0);
+            let mut nru = Nru::new(&NoParameters {}, shape, 0);
             let mut other = Srrip::new(&srrip::Settings { bits: 1 }, shape, 0);
             let (mut word, mut state) = (0, 5u32);
             for way in 0..ways {

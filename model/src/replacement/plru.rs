@@ -7,15 +7,8 @@
 //! Where a part of the tree has an odd number of ways, its lower half has one more. A way that has fewer
 //! bits above it is then displaced more often, in misses alone twice as often for each bit.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{Replacement, Shape};
-
-/// Tree pseudo-LRU has no parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The tree of each set: node 1 is the root, node n's halves are nodes 2n and 2n + 1, bit n is node n's.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -35,15 +28,15 @@ enum Trees {
 }
 
 impl Replacement for Plru {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         let ways = shape.ways;
         // There are as many numbers of nodes as the full tree has leaves.
         let words = ways.next_power_of_two().div_ceil(64);
@@ -138,16 +131,16 @@ pub(super) struct Few {
 }
 
 impl Replacement for Few {
-    type Settings = Settings;
+    type Settings = NoParameters;
 
-    fn check(settings: &Settings, ways: u32) -> Result<(), String> {
+    fn check(settings: &NoParameters, ways: u32) -> Result<(), String> {
         if ways as usize > FEW {
             return Err(format!("these tables are for up to {FEW} ways, and there are {ways}"));
         }
         Plru::check(settings, ways)
     }
 
-    fn new(_: &Settings, shape: Shape, _: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, _: u64) -> Self {
         let ways = shape.ways.min(FEW);
         let paths = std::array::from_fn(|way| {
             // The nodes of up to 8 ways are numbered from 1 to 7.
@@ -190,7 +183,7 @@ mod tests {
 
     impl One {
         fn new(ways: usize) -> Self {
-            Self { plru: Plru::new(&Settings {}, Shape { sets: 1, ways }, 0), word: 0 }
+            Self { plru: Plru::new(&NoParameters {}, Shape { sets: 1, ways }, 0), word: 0 }
         }
 
         fn touch(&mut self, way: usize) {
@@ -252,9 +245,9 @@ mod tests {
     #[test]
     fn it_is_a_tree() {
         for ways in (1usize..20).chain([32, 33, 48, 63, 64, 65, 96, 127, 256, 1000]) {
-            let mut plru = Plru::new(&Settings {}, Shape { sets: 2, ways }, 0);
-            let few = Few::check(&Settings {}, ways as u32).is_ok();
-            let mut few = few.then(|| Few::new(&Settings {}, Shape { sets: 1, ways }, 0));
+            let mut plru = Plru::new(&NoParameters {}, Shape { sets: 2, ways }, 0);
+            let few = Few::check(&NoParameters {}, ways as u32).is_ok();
+            let mut few = few.then(|| Few::new(&NoParameters {}, Shape { sets: 1, ways }, 0));
             let (mut word, mut tree) = (0, 0);
             let mut bits = vec![false; ways - 1];
             let mut state = 7u32;

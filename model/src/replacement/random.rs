@@ -2,15 +2,9 @@
 
 use rand::Rng;
 use rand_pcg::Pcg32;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::{Replacement, Shape};
-
-/// Random replacement has no parameters; it draws from a sequence of the structure's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {}
+use crate::config::choice::NoParameters;
 
 /// The generator. The sets of a structure share it.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -24,15 +18,15 @@ pub struct Random {
 pub(super) const STREAM: u64 = 0x0a02_bdbf_7bb3_c0a7;
 
 impl Replacement for Random {
-    type Settings = Settings;
+    type Settings = NoParameters;
     const FILL_IS_USE: bool = true;
     const REPEATS_ARE_IDLE: bool = true;
 
-    fn check(_: &Settings, _: u32) -> Result<(), String> {
+    fn check(_: &NoParameters, _: u32) -> Result<(), String> {
         Ok(())
     }
 
-    fn new(_: &Settings, shape: Shape, seed: u64) -> Self {
+    fn new(_: &NoParameters, shape: Shape, seed: u64) -> Self {
         Self { generator: Pcg32::new(seed, STREAM), ways: shape.ways as u32 }
     }
 
@@ -56,7 +50,7 @@ mod tests {
 
     fn draws(name: &str, run: u64, ways: usize) -> Vec<usize> {
         let shape = Shape { sets: 1, ways };
-        let mut random = Random::new(&Settings {}, shape, component_seed(name, run));
+        let mut random = Random::new(&NoParameters {}, shape, component_seed(name, run));
         (0..8000).map(|_| random.replace(&mut 0, 0)).collect()
     }
 

@@ -2,9 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{
-    Geometry, Inserted, Key, PlaceError, Policy, Reached, SetAssociative, bip, lru, srrip,
-};
+use super::{Geometry, Inserted, Key, PlaceError, Policy, Reached, SetAssociative, bip, srrip};
 
 fn geometry(sets: u32, ways: u32) -> Geometry {
     Geometry { sets, ways, number_bits: 64, context_bits: 16 }
@@ -231,7 +229,7 @@ fn what_a_policy_cannot_rank_is_refused() {
     assert!(SetAssociative::new(&bip, geometry(1, 12), 0).is_err());
     let srrip = Policy::Srrip(srrip::Settings { bits: 9 });
     assert!(SetAssociative::new(&srrip, geometry(1, 12), 0).is_err());
-    let lru = Policy::Lru(lru::Settings::default());
+    let lru = Policy::default();
     assert!(SetAssociative::new(&lru, geometry(3, 12), 0).is_ok());
 }
 

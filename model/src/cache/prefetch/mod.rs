@@ -11,10 +11,7 @@ pub mod next_line;
 pub mod stream;
 pub mod stride;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::config::choice::choice;
+use crate::config::choice::{NoParameters, choice};
 
 /// A demand access that has looked a level up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +89,6 @@ pub trait Prefetch: Sized {
     fn see(&mut self, seen: Seen, wanted: &mut Wanted);
 }
 
-/// No parameters.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoParameters {}
-
 /// Whether so many lines can be asked for at a time.
 fn degree(degree: u8) -> Result<(), String> {
     match degree {
@@ -110,7 +102,9 @@ macro_rules! prefetchers {
     ($($(#[doc = $doc:literal])* $name:literal $module:ident $Type:ident)*) => {
         choice! {
             /// A hardware prefetcher.
-            Prefetcher, "prefetcher", "prefetcher":
+            Prefetcher {
+                key: "prefetcher", what: "prefetcher", setting: "cache.prefetcher", schema: "Prefetcher"
+            }
             /// None.
             "none" None(NoParameters)
             $($(#[doc = $doc])* $name $Type($module::Settings))*
@@ -206,6 +200,8 @@ impl Watcher {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use serde::Deserialize;
+
     use super::*;
 
     /// What `setting` asks for after each access to `lines`, all of them misses of one site, with 64-byte
@@ -236,6 +232,8 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use serde::Serialize;
+
     use super::*;
     use testing::read;
 
@@ -248,7 +246,7 @@ mod tests {
         struct Holder {
             prefetcher: Prefetcher,
         }
-        for name in ["none", "next-line", "adjacent-line", "stride", "stream", "best-offset"] {
+        for name in Prefetcher::NAMES {
             let prefetcher = read(&format!("\"{name}\"")).unwrap();
             let text = toml::to_string(&Holder { prefetcher: prefetcher.clone() }).unwrap();
             let value = text.trim().trim_start_matches("prefetcher = ");
@@ -264,9 +262,10 @@ mod tests {
         assert!(read("{ prefetcher = \"next-line\", depth = 3 }").unwrap_err().contains("`depth`"));
         assert!(read("{ degree = 3 }").unwrap_err().contains("prefetcher"));
         assert!(read("{ prefetcher = \"none\", degree = 3 }").unwrap_err().contains("`degree`"));
-        let error =
-            read("{ prefetcher = \"next-line\", degree = 0 }").unwrap().check().unwrap_err();
-        assert!(error.contains("degree"), "{error}");
+        let error = read("{ prefetcher = \"next-line\", degree = 0 }").unwrap_err();
+        assert!(error.contains("`degree` must be a whole number from 1 to 64"), "{error}");
+        let none = Prefetcher::NextLine(next_line::Settings { degree: 0 });
+        assert!(none.check().unwrap_err().contains("degree"));
     }
 
     #[test]

@@ -5,20 +5,26 @@
 //! Time is counted in the uses that the policy sees: a tick follows every `tick` of them. A page comes in
 //! with a counter of 0; the use that brought it in sets its bit.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::arrivals::Arrivals;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `aging`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AgingSetting {
-    /// Uses between two clock ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Uses between two clock ticks; those that the policy sees.
+    #[schemars(range(min = 1))]
     pub tick: u64,
-    /// Bits of a counter, 1 to 16.
+    /// Bits of a counter.
+    #[schemars(range(min = 1, max = 16))]
     pub bits: u8,
 }
 
-impl Default for AgingSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { tick: 1, bits: 8 }
     }
@@ -53,14 +59,6 @@ pub struct Aging {
 }
 
 impl Aging {
-    /// No pages.
-    pub fn new(setting: AgingSetting) -> Self {
-        let tick = setting.tick.max(1);
-        let highest = 1 << (setting.bits.clamp(1, 16) - 1);
-        let (arrivals, ages, young) = Default::default();
-        Self { arrivals, ages, young, highest, tick, until_tick: tick }
-    }
-
     /// The counter of the page in `frame`; 0 where there is none.
     #[cfg(test)]
     pub(super) fn counter(&self, frame: u32) -> u16 {
@@ -104,6 +102,14 @@ impl Aging {
 }
 
 impl Reclaim for Aging {
+    type Settings = Settings;
+
+    fn new(settings: &Settings, _: usize) -> Self {
+        let tick = settings.tick.max(1);
+        let highest = 1 << (settings.bits.clamp(1, 16) - 1);
+        let (arrivals, ages, young) = Default::default();
+        Self { arrivals, ages, young, highest, tick, until_tick: tick }
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         let index = frame as usize;
         grow(&mut self.ages, index, NEW);

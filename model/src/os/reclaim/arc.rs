@@ -6,6 +6,7 @@
 use super::adaptive::{Adaptive, B1, B2};
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 /// Adaptive replacement cache.
@@ -22,12 +23,6 @@ pub struct Arc {
 }
 
 impl Arc {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(capacity: usize) -> Self {
-        let (once, often, pages) = Default::default();
-        Self { once, often, gone: Adaptive::new(capacity), pages, coming: None }
-    }
-
     /// Whether REPLACE takes a page of T1.
     fn takes_once(&self, came_from: Option<usize>) -> bool {
         let t1 = self.once.len() as f64;
@@ -38,6 +33,13 @@ impl Arc {
 }
 
 impl Reclaim for Arc {
+    type Settings = NoParameters;
+    const REMEMBERS: bool = true;
+
+    fn new(_: &NoParameters, capacity: usize) -> Self {
+        let (once, often, pages) = Default::default();
+        Self { once, often, gone: Adaptive::new(capacity), pages, coming: None }
+    }
     fn resize(&mut self, pages: usize) {
         self.gone.capacity = pages;
     }

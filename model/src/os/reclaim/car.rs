@@ -7,6 +7,7 @@
 use super::adaptive::{Adaptive, B1, B2};
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 /// Clock with adaptive replacement.
@@ -21,15 +22,14 @@ pub struct Car {
     pages: Vec<Page>,
 }
 
-impl Car {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(capacity: usize) -> Self {
+impl Reclaim for Car {
+    type Settings = NoParameters;
+    const REMEMBERS: bool = true;
+
+    fn new(_: &NoParameters, capacity: usize) -> Self {
         let (once, often, referenced, pages) = Default::default();
         Self { once, often, referenced, gone: Adaptive::new(capacity), pages }
     }
-}
-
-impl Reclaim for Car {
     fn resize(&mut self, pages: usize) {
         self.gone.capacity = pages;
     }

@@ -5,20 +5,25 @@
 //! With more than one bit it is the generalised clock (Smith 1978): a use adds one up to the largest
 //! number that the bits hold, the hand takes one away.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `clock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockSetting {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
     /// Whether a new page's referenced bit is set.
     pub insert_referenced: bool,
-    /// Bits of a page's use counter, 1 to 8.
+    /// Bits of a page's use counter.
+    #[schemars(range(min = 1, max = 8))]
     pub bits: u8,
 }
 
-impl Default for ClockSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { insert_referenced: true, bits: 1 }
     }
@@ -35,17 +40,6 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// An empty clock.
-    pub fn new(setting: ClockSetting) -> Self {
-        Self {
-            list: List::default(),
-            hand: None,
-            uses: Vec::new(),
-            most: u8::MAX >> (8 - setting.bits.clamp(1, 8)),
-            first: setting.insert_referenced.into(),
-        }
-    }
-
     fn around(&self, frame: u32) -> Option<u32> {
         self.list.after(frame).or_else(|| self.list.first())
     }
@@ -60,6 +54,17 @@ impl Clock {
 }
 
 impl Reclaim for Clock {
+    type Settings = Settings;
+
+    fn new(settings: &Settings, _: usize) -> Self {
+        Self {
+            list: List::default(),
+            hand: None,
+            uses: Vec::new(),
+            most: u8::MAX >> (8 - settings.bits.clamp(1, 8)),
+            first: settings.insert_referenced.into(),
+        }
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.list.insert_before(frame, self.hand);
         self.hand = self.hand.or(Some(frame));

@@ -17,8 +17,8 @@
 
 use super::index::Index;
 use super::list::List;
-use super::parameters::share;
-use super::{Page, Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim, share};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 const NONE: u32 = u32::MAX;
@@ -71,31 +71,6 @@ fn around(list: &List, node: u32) -> Option<u32> {
 }
 
 impl ClockPro {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(capacity: usize) -> Self {
-        let (clock, cold, pages, nodes) = Default::default();
-        let (spare, by_frame, referenced, index) = Default::default();
-        Self {
-            clock,
-            cold,
-            pages,
-            nodes,
-            spare,
-            by_frame,
-            referenced,
-            index,
-            gone: 0,
-            hot: 0,
-            hand_hot: None,
-            hand_test: None,
-            hand_cold: None,
-            cold_ahead: None,
-            target: share(COLD, capacity).max(1),
-            filling: true,
-            capacity,
-        }
-    }
-
     fn create(&mut self, page: Page, node: Node) -> u32 {
         if let Some(at) = self.spare.pop() {
             self.pages[at as usize] = page;
@@ -249,6 +224,35 @@ impl ClockPro {
 }
 
 impl Reclaim for ClockPro {
+    type Settings = NoParameters;
+    const REMEMBERS: bool = true;
+
+    fn new(_: &NoParameters, capacity: usize) -> Self {
+        let (clock, cold, pages, nodes) = Default::default();
+        let (spare, by_frame, referenced, index) = Default::default();
+        Self {
+            clock,
+            cold,
+            pages,
+            nodes,
+            spare,
+            by_frame,
+            referenced,
+            index,
+            gone: 0,
+            hot: 0,
+            hand_hot: None,
+            hand_test: None,
+            hand_cold: None,
+            cold_ahead: None,
+            target: share(COLD, capacity).max(1),
+            filling: true,
+            capacity,
+        }
+    }
+    fn fills_by_size(_: &NoParameters) -> bool {
+        true
+    }
     fn resize(&mut self, pages: usize) {
         self.capacity = pages;
         self.target = self.target.min(pages.max(1));

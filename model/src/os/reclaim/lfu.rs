@@ -5,6 +5,7 @@
 
 use super::counts::Counts;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 
 /// Least frequently used.
 #[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
@@ -13,6 +14,11 @@ pub struct Lfu {
 }
 
 impl Reclaim for Lfu {
+    type Settings = NoParameters;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.counts.insert(frame);
     }

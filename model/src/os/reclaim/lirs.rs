@@ -9,20 +9,34 @@
 //! at least; the paper says neither. libCacheSim limits S to twice the pages of memory and, when a page is
 //! used that is in Q alone, demotes a LIR page although none was promoted.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::index::Index;
 use super::list::List;
-use super::parameters::share;
-use super::{Page, Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim, share};
 use crate::os::frames::grow;
 
 /// Parameters of `lirs`.
-#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
-pub struct LirsSetting {
-    /// The share of memory for HIR pages.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The share of memory for HIR pages; one page at least.
+    #[schemars(range(min = 0, max = 1))]
     pub hir: f64,
 }
 
-impl Default for LirsSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { hir: 0.01 }
     }
@@ -48,18 +62,11 @@ pub struct Lirs {
     /// The nodes of pages that are not in memory.
     gone: Index,
     lir: usize,
-    setting: LirsSetting,
+    setting: Settings,
     capacity: usize,
 }
 
 impl Lirs {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(setting: LirsSetting, capacity: usize) -> Self {
-        let (stack, queue, pages, frames, is_lir) = Default::default();
-        let (spare, nodes, gone) = Default::default();
-        Self { stack, queue, pages, frames, is_lir, spare, nodes, gone, lir: 0, setting, capacity }
-    }
-
     /// How many LIR pages there may be.
     fn most_lir(&self) -> usize {
         self.capacity.saturating_sub(share(self.setting.hir, self.capacity).max(1))
@@ -120,6 +127,29 @@ impl Lirs {
 }
 
 impl Reclaim for Lirs {
+    type Settings = Settings;
+    const REMEMBERS: bool = true;
+
+    fn new(settings: &Settings, capacity: usize) -> Self {
+        let (stack, queue, pages, frames, is_lir) = Default::default();
+        let (spare, nodes, gone) = Default::default();
+        Self {
+            stack,
+            queue,
+            pages,
+            frames,
+            is_lir,
+            spare,
+            nodes,
+            gone,
+            lir: 0,
+            setting: *settings,
+            capacity,
+        }
+    }
+    fn fills_by_size(_: &Settings) -> bool {
+        true
+    }
     fn resize(&mut self, pages: usize) {
         self.capacity = pages;
     }

@@ -2,6 +2,7 @@
 
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 
 /// Least recently used.
 #[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
@@ -10,6 +11,11 @@ pub struct Lru {
 }
 
 impl Reclaim for Lru {
+    type Settings = NoParameters;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
     }

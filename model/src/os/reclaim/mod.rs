@@ -1,56 +1,39 @@
 //! Page replacement, one policy a file.
 //!
 //! A policy holds the pages that may be evicted, by frame. It never sees page tables or time: what it
-//! knows is what it is told through [`Reclaim`].
+//! knows is what it is told through [`Reclaim`]. A new policy is a file with its settings and its
+//! [`Reclaim`], its `mod` line, and its line in `policies!`.
 
 mod adaptive;
-mod aging;
-mod arc;
 mod arrivals;
-mod car;
-mod clock;
-mod clock_pro;
 mod counts;
-mod fifo;
 mod ghosts;
 mod index;
-mod lfu;
-mod lirs;
 mod list;
-mod lru;
-mod mru;
-mod nfu;
-mod opt;
-mod parameters;
-mod random;
-mod s3fifo;
-mod second_chance;
-mod setting;
-mod sieve;
-mod two_queues;
-mod wsclock;
+mod policy;
+
+pub mod aging;
+pub mod arc;
+pub mod car;
+pub mod clock;
+pub mod clock_pro;
+pub mod fifo;
+pub mod lfu;
+pub mod lirs;
+pub mod lru;
+pub mod mru;
+pub mod nfu;
+pub mod opt;
+pub mod random;
+pub mod s3fifo;
+pub mod second_chance;
+pub mod sieve;
+pub mod two_queues;
+pub mod wsclock;
 
 use tracegen::record::ProcessId;
 
-pub use aging::{Aging, AgingSetting};
-pub use arc::Arc;
-pub use car::Car;
-pub use clock::{Clock, ClockSetting};
-pub use clock_pro::ClockPro;
-pub use fifo::Fifo;
-pub use lfu::Lfu;
-pub use lirs::{Lirs, LirsSetting};
-pub use lru::Lru;
-pub use mru::Mru;
-pub use nfu::{Nfu, NfuSetting};
-pub use opt::Opt;
-pub use random::Random;
-pub use s3fifo::{S3Fifo, S3FifoSetting};
-pub use second_chance::{SecondChance, SecondChanceSetting};
-pub use setting::ReclaimPolicy;
-pub use sieve::Sieve;
-pub use two_queues::{TwoQueues, TwoQueuesSetting};
-pub use wsclock::{WsClock, WsClockSetting};
+pub use policy::{Policy, ReclaimPolicy};
 
 /// What tells a page from all others, in memory or not. 12 bytes: policies remember pages that are gone.
 #[derive(
@@ -91,7 +74,7 @@ pub struct Touch {
     pub write: bool,
     /// It is the access whose fault brought the page in, tried again.
     pub retry: bool,
-    /// When the page is used next; `None` for never. Only `opt` looks at it.
+    /// When the page is used next; `None` for never. Only policies that need it look at it.
     pub next_use: Option<u64>,
 }
 
@@ -109,7 +92,23 @@ pub struct Victim {
 /// A fault is told in this order: [`admit`](Self::admit), as many [`evict`](Self::evict) as it takes, with
 /// [`resize`](Self::resize) before the first, [`insert`](Self::insert), and the [`touch`](Self::touch) of
 /// the access tried again.
-pub trait Reclaim {
+pub trait Reclaim: Sized {
+    /// The policy's parameters.
+    type Settings;
+
+    /// Whether it needs to know when a page is used next.
+    const NEEDS_NEXT_USE: bool = false;
+
+    /// Whether it remembers pages that it has given up.
+    const REMEMBERS: bool = false;
+
+    /// Whether the size of memory makes a difference before memory is full.
+    fn fills_by_size(_settings: &Self::Settings) -> bool {
+        false
+    }
+
+    /// No pages, in a memory for `capacity`.
+    fn new(settings: &Self::Settings, capacity: usize) -> Self;
     /// Memory is full with `pages` pages. Before the first time, a policy takes it to hold what it was made
     /// for. How many they are changes where page tables or a limit have a share in memory.
     fn resize(&mut self, _pages: usize) {}
@@ -139,114 +138,9 @@ pub trait Reclaim {
     }
 }
 
-/// Every policy, matched once a call.
-#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
-#[allow(missing_docs, reason = "each is its setting's policy")]
-pub enum Policy {
-    Fifo(Fifo),
-    Lru(Lru),
-    Mru(Mru),
-    Clock(Clock),
-    SecondChance(SecondChance),
-    Lfu(Lfu),
-    Nfu(Nfu),
-    Aging(Aging),
-    WsClock(WsClock),
-    TwoQueues(TwoQueues),
-    S3Fifo(S3Fifo),
-    Sieve(Sieve),
-    Arc(Arc),
-    Car(Car),
-    Lirs(Lirs),
-    ClockPro(ClockPro),
-    Random(Random),
-    Opt(Opt),
-}
-
-impl Policy {
-    /// The policy that a setting names, for a memory of at most `capacity` pages.
-    pub fn new(setting: &ReclaimPolicy, capacity: usize) -> Self {
-        match setting {
-            ReclaimPolicy::Fifo => Self::Fifo(Fifo::default()),
-            ReclaimPolicy::Lru => Self::Lru(Lru::default()),
-            ReclaimPolicy::Mru => Self::Mru(Mru::default()),
-            ReclaimPolicy::Clock(setting) => Self::Clock(Clock::new(*setting)),
-            ReclaimPolicy::SecondChance(setting) => Self::SecondChance(SecondChance::new(*setting)),
-            ReclaimPolicy::Lfu => Self::Lfu(Lfu::default()),
-            ReclaimPolicy::Nfu(setting) => Self::Nfu(Nfu::new(*setting)),
-            ReclaimPolicy::Aging(setting) => Self::Aging(Aging::new(*setting)),
-            ReclaimPolicy::WsClock(setting) => Self::WsClock(WsClock::new(*setting, capacity)),
-            ReclaimPolicy::TwoQueues(setting) => {
-                Self::TwoQueues(TwoQueues::new(*setting, capacity))
-            }
-            ReclaimPolicy::S3Fifo(setting) => Self::S3Fifo(S3Fifo::new(*setting, capacity)),
-            ReclaimPolicy::Sieve => Self::Sieve(Sieve::default()),
-            ReclaimPolicy::Arc => Self::Arc(Arc::new(capacity)),
-            ReclaimPolicy::Car => Self::Car(Car::new(capacity)),
-            ReclaimPolicy::Lirs(setting) => Self::Lirs(Lirs::new(*setting, capacity)),
-            ReclaimPolicy::ClockPro => Self::ClockPro(ClockPro::new(capacity)),
-            ReclaimPolicy::Random => Self::Random(Random::default()),
-            ReclaimPolicy::Opt => Self::Opt(Opt::default()),
-        }
-    }
-}
-
-macro_rules! each {
-    ($self:ident, $policy:ident => $call:expr) => {
-        match $self {
-            Policy::Fifo($policy) => $call,
-            Policy::Lru($policy) => $call,
-            Policy::Mru($policy) => $call,
-            Policy::Clock($policy) => $call,
-            Policy::SecondChance($policy) => $call,
-            Policy::Lfu($policy) => $call,
-            Policy::Nfu($policy) => $call,
-            Policy::Aging($policy) => $call,
-            Policy::WsClock($policy) => $call,
-            Policy::TwoQueues($policy) => $call,
-            Policy::S3Fifo($policy) => $call,
-            Policy::Sieve($policy) => $call,
-            Policy::Arc($policy) => $call,
-            Policy::Car($policy) => $call,
-            Policy::Lirs($policy) => $call,
-            Policy::ClockPro($policy) => $call,
-            Policy::Random($policy) => $call,
-            Policy::Opt($policy) => $call,
-        }
-    };
-}
-
-impl Reclaim for Policy {
-    fn resize(&mut self, pages: usize) {
-        each!(self, policy => policy.resize(pages));
-    }
-    fn admit(&mut self, page: Page) {
-        each!(self, policy => policy.admit(page));
-    }
-    fn insert(&mut self, frame: u32, page: Page) {
-        each!(self, policy => policy.insert(frame, page));
-    }
-    fn touch(&mut self, frame: u32, touch: Touch) {
-        each!(self, policy => policy.touch(frame, touch));
-    }
-    fn dirtied(&mut self, frame: u32) {
-        each!(self, policy => policy.dirtied(frame));
-    }
-    fn evict(&mut self) -> Option<Victim> {
-        each!(self, policy => policy.evict())
-    }
-    fn remove(&mut self, frame: u32) {
-        each!(self, policy => policy.remove(frame));
-    }
-    fn forget(&mut self, page: Page) {
-        each!(self, policy => policy.forget(page));
-    }
-    fn len(&self) -> usize {
-        each!(self, policy => policy.len())
-    }
-    fn host_bytes(&self) -> usize {
-        each!(self, policy => policy.host_bytes())
-    }
+/// A share of `pages`, rounded down.
+fn share(of: f64, pages: usize) -> usize {
+    (pages as f64 * of) as usize
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 
 /// Most recently used.
 #[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
@@ -11,6 +12,11 @@ pub struct Mru {
 }
 
 impl Reclaim for Mru {
+    type Settings = NoParameters;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
     }

@@ -5,18 +5,23 @@
 //! Time is counted in the uses that the policy sees: a tick follows every `tick` of them. With a tick after
 //! each use it is least frequently used.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::counts::Counts;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `nfu`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NfuSetting {
-    /// Uses between two clock ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Uses between two clock ticks; those that the policy sees.
+    #[schemars(range(min = 1))]
     pub tick: u64,
 }
 
-impl Default for NfuSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { tick: 1 }
     }
@@ -35,13 +40,6 @@ pub struct Nfu {
 }
 
 impl Nfu {
-    /// No pages.
-    pub fn new(setting: NfuSetting) -> Self {
-        let tick = setting.tick.max(1);
-        let (counts, referenced, bits) = Default::default();
-        Self { counts, referenced, bits, tick, until_tick: tick }
-    }
-
     fn take(&mut self, frame: u32) {
         self.counts.remove(frame);
         self.bits[frame as usize] = 0;
@@ -75,6 +73,13 @@ impl Nfu {
 }
 
 impl Reclaim for Nfu {
+    type Settings = Settings;
+
+    fn new(settings: &Settings, _: usize) -> Self {
+        let tick = settings.tick.max(1);
+        let (counts, referenced, bits) = Default::default();
+        Self { counts, referenced, bits, tick, until_tick: tick }
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.counts.insert(frame);
         grow(&mut self.bits, frame as usize, 0);

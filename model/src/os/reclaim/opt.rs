@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 /// A page's rank: the last of all is the victim.
@@ -18,6 +19,12 @@ pub struct Opt {
 }
 
 impl Reclaim for Opt {
+    type Settings = NoParameters;
+    const NEEDS_NEXT_USE: bool = true;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, page: Page) {
         let index = frame as usize;
         grow(&mut self.by_frame, index, None);

@@ -4,6 +4,7 @@ use rand::Rng;
 use rand_pcg::Pcg32;
 
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 const ABSENT: u32 = u32::MAX;
@@ -39,6 +40,11 @@ impl Random {
 }
 
 impl Reclaim for Random {
+    type Settings = NoParameters;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         let index = frame as usize;
         grow(&mut self.places, index, ABSENT);

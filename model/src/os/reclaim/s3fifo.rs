@@ -11,26 +11,42 @@
 //! `fill_main`, until the first eviction, pages come into the main queue where the small one has its share: so
 //! does libCacheSim's later S3FIFO.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::ghosts::Ghosts;
 use super::list::List;
-use super::parameters::share;
-use super::{Page, Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim, share};
 use crate::os::frames::grow;
 
 /// Parameters of `s3fifo`.
-#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
-pub struct S3FifoSetting {
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
     /// The small queue's share of memory.
+    #[schemars(range(min = 0, max = 1))]
     pub small: f64,
-    /// How many pages that left it are remembered, in proportion to memory.
+    /// How many pages that left the queue of new pages are remembered, in proportion to memory.
+    #[schemars(range(min = 0, max = 100))]
     pub ghost: f64,
-    /// The uses that take a page from the small queue to the main one, 1 to 255.
+    /// The uses that take a page from the small queue to the main one.
+    #[schemars(range(min = 1))]
     pub threshold: u8,
     /// Whether pages come into the main queue while memory fills and the small one has its share.
     pub fill_main: bool,
 }
 
-impl Default for S3FifoSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { small: 0.1, ghost: 0.9, threshold: 2, fill_main: false }
     }
@@ -50,19 +66,13 @@ pub struct S3Fifo {
     pages: Vec<Page>,
     /// Uses of each frame's page.
     uses: Vec<u8>,
-    setting: S3FifoSetting,
+    setting: Settings,
     capacity: usize,
     /// Nothing has been evicted yet.
     filling: bool,
 }
 
 impl S3Fifo {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(setting: S3FifoSetting, capacity: usize) -> Self {
-        let (small, main, ghosts, pages, uses) = Default::default();
-        Self { small, main, ghosts, pages, uses, setting, capacity, filling: true }
-    }
-
     fn main_victim(&mut self, scanned: &mut u64) -> Option<u32> {
         loop {
             let frame = self.main.first()?;
@@ -95,6 +105,16 @@ impl S3Fifo {
 }
 
 impl Reclaim for S3Fifo {
+    type Settings = Settings;
+    const REMEMBERS: bool = true;
+
+    fn new(settings: &Settings, capacity: usize) -> Self {
+        let (small, main, ghosts, pages, uses) = Default::default();
+        Self { small, main, ghosts, pages, uses, setting: *settings, capacity, filling: true }
+    }
+    fn fills_by_size(settings: &Settings) -> bool {
+        settings.fill_main
+    }
     fn resize(&mut self, pages: usize) {
         self.capacity = pages;
     }

@@ -1,18 +1,33 @@
 //! Second chance: a queue whose first page goes, unless its referenced bit is set: then the bit is
 //! cleared and the page goes to the end (Tanenbaum, Modern Operating Systems, section 3.4.4).
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `second-chance`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
-pub struct SecondChanceSetting {
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
     /// Whether a new page's referenced bit is set.
     pub insert_referenced: bool,
 }
 
-impl Default for SecondChanceSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { insert_referenced: true }
     }
@@ -23,17 +38,15 @@ impl Default for SecondChanceSetting {
 pub struct SecondChance {
     list: List,
     referenced: Vec<bool>,
-    setting: SecondChanceSetting,
-}
-
-impl SecondChance {
-    /// An empty queue.
-    pub fn new(setting: SecondChanceSetting) -> Self {
-        Self { list: List::default(), referenced: Vec::new(), setting }
-    }
+    setting: Settings,
 }
 
 impl Reclaim for SecondChance {
+    type Settings = Settings;
+
+    fn new(settings: &Settings, _: usize) -> Self {
+        Self { list: List::default(), referenced: Vec::new(), setting: *settings }
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
         let index = frame as usize;

@@ -5,6 +5,7 @@
 
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
+use crate::config::choice::NoParameters;
 use crate::os::frames::grow;
 
 /// SIEVE.
@@ -27,6 +28,11 @@ impl Sieve {
 }
 
 impl Reclaim for Sieve {
+    type Settings = NoParameters;
+
+    fn new(_: &NoParameters, _: usize) -> Self {
+        Self::default()
+    }
     fn insert(&mut self, frame: u32, _: Page) {
         self.list.push(frame);
         let index = frame as usize;

@@ -1,6 +1,23 @@
 use proptest::prelude::*;
 
+use super::aging::Aging;
+use super::arc::Arc;
+use super::car::Car;
+use super::clock_pro::ClockPro;
+use super::lfu::Lfu;
+use super::lirs::Lirs;
+use super::mru::Mru;
+use super::nfu::Nfu;
+use super::s3fifo::S3Fifo;
+use super::sieve::Sieve;
+use super::two_queues::TwoQueues;
+use super::wsclock::WsClock;
 use super::*;
+use crate::config::choice::NoParameters;
+
+fn named(name: &str) -> ReclaimPolicy {
+    ReclaimPolicy::named(name).unwrap()
+}
 
 /// Faults of a reference string over `frames` frames; every use, the faulting one too, is a touch.
 fn faults(policy: &ReclaimPolicy, frames: usize, pages: &[u64]) -> u64 {
@@ -25,7 +42,7 @@ fn faults(policy: &ReclaimPolicy, frames: usize, pages: &[u64]) -> u64 {
 }
 
 fn clock(insert_referenced: bool, bits: u8) -> ReclaimPolicy {
-    ReclaimPolicy::Clock(ClockSetting { insert_referenced, bits })
+    ReclaimPolicy::Clock(clock::Settings { insert_referenced, bits })
 }
 
 const BELADY: [u64; 12] = [1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5];
@@ -33,15 +50,15 @@ const SILBERSCHATZ: [u64; 20] = [7, 0, 1, 2, 0, 3, 0, 4, 2, 3, 0, 3, 2, 1, 2, 0,
 
 #[test]
 fn belady_s_anomaly() {
-    assert_eq!(faults(&ReclaimPolicy::Fifo, 3, &BELADY), 9);
-    assert_eq!(faults(&ReclaimPolicy::Fifo, 4, &BELADY), 10);
+    assert_eq!(faults(&named("fifo"), 3, &BELADY), 9);
+    assert_eq!(faults(&named("fifo"), 4, &BELADY), 10);
 }
 
 #[test]
 fn the_textbook_string() {
-    assert_eq!(faults(&ReclaimPolicy::Fifo, 3, &SILBERSCHATZ), 15);
-    assert_eq!(faults(&ReclaimPolicy::Lru, 3, &SILBERSCHATZ), 12);
-    assert_eq!(faults(&ReclaimPolicy::Opt, 3, &SILBERSCHATZ), 9);
+    assert_eq!(faults(&named("fifo"), 3, &SILBERSCHATZ), 15);
+    assert_eq!(faults(&named("lru"), 3, &SILBERSCHATZ), 12);
+    assert_eq!(faults(&named("opt"), 3, &SILBERSCHATZ), 9);
 }
 
 #[test]
@@ -53,7 +70,7 @@ fn a_clock_whose_bits_are_all_set_is_fifo_for_one_round() {
 }
 
 /// The frames that `policy` gives up while pages are used one after the other, by the pages in them.
-fn victims(policy: &mut dyn Reclaim, frames: usize, pages: &[u64]) -> Vec<u64> {
+fn victims(policy: &mut impl Reclaim, frames: usize, pages: &[u64]) -> Vec<u64> {
     let mut resident: Vec<Option<u64>> = vec![None; frames];
     let mut victims = Vec::new();
     for &page in pages {
@@ -90,12 +107,12 @@ fn of_equally_many_uses_the_one_that_had_them_first_goes() {
 /// The same string with bits: within a tick of four uses a page counts once.
 #[test]
 fn nfu_counts_ticks_and_not_uses() {
-    let policy = &mut Nfu::new(NfuSetting { tick: 4 });
+    let policy = &mut Nfu::new(&nfu::Settings { tick: 4 }, 3);
     // After the ticks: 1 has 2, 2 has 1, 3 has 1 (behind 2, which was used first).
     assert_eq!(victims(policy, 3, &[1, 2, 2, 2, 3, 1, 1, 1, 4]), [2]);
     // With a tick after each use it is LFU.
     let pages: Vec<u64> = (0..2000u64).map(|n| n * n % 31 % 17 + n % 3).collect();
-    let nfu = victims(&mut Nfu::new(NfuSetting::default()), 7, &pages);
+    let nfu = victims(&mut Nfu::new(&nfu::Settings::default(), 7), 7, &pages);
     assert_eq!(nfu, victims(&mut Lfu::default(), 7, &pages));
 }
 
@@ -103,7 +120,7 @@ fn nfu_counts_ticks_and_not_uses() {
 /// eight ticks, and the counters after the last.
 #[test]
 fn aging_as_in_the_book() {
-    let mut policy = Aging::new(AgingSetting { tick: 4, bits: 8 });
+    let mut policy = Aging::new(&aging::Settings { tick: 4, bits: 8 }, 4);
     (0..4).for_each(|frame| policy.insert(frame, Page::new(0, frame.into())));
     for bits in ["0111", "1011", "1010", "1101", "0010", "1010", "1100", "0001"] {
         let used: Vec<u32> =
@@ -130,7 +147,7 @@ fn sieve_spares_in_place() {
 /// longer ago than tau goes if it is clean, and is written first if it is dirty.
 #[test]
 fn wsclock_takes_what_is_old_and_clean() {
-    let mut policy = WsClock::new(WsClockSetting { tau: Some(2) }, 3);
+    let mut policy = WsClock::new(&wsclock::Settings { tau: Some(2) }, 3);
     (0..3).for_each(|frame| policy.insert(frame, Page::new(0, frame.into())));
     policy.touch(0, Touch { write: true, ..Touch::default() });
     policy.touch(1, Touch::default());
@@ -148,7 +165,7 @@ fn wsclock_takes_what_is_old_and_clean() {
 /// Worked by hand with one page for A1in before it gives up pages, and two for A1out.
 #[test]
 fn a_page_that_left_a1in_lately_comes_into_the_main_list() {
-    let policy = &mut TwoQueues::new(TwoQueuesSetting::default(), 4);
+    let policy = &mut TwoQueues::new(&two_queues::Settings::default(), 4);
     // 1 and 2 come back while they are remembered, 3 comes back too late. 8 finds A1in with its one page.
     let pages = [1, 2, 3, 4, 5, 1, 2, 1, 6, 7, 3, 5, 8];
     assert_eq!(victims(policy, 4, &pages), [1, 2, 3, 4, 5, 6, 7, 2]);
@@ -157,8 +174,8 @@ fn a_page_that_left_a1in_lately_comes_into_the_main_list() {
 /// Worked by hand with one page for the small queue and two for the main one and for ghosts.
 #[test]
 fn s3fifo_sorts_out_what_is_used_once() {
-    let setting = S3FifoSetting { small: 0.34, ..S3FifoSetting::default() };
-    let policy = &mut S3Fifo::new(setting, 3);
+    let setting = s3fifo::Settings { small: 0.34, ..s3fifo::Settings::default() };
+    let policy = &mut S3Fifo::new(&setting, 3);
     // 1 and 2 are used twice more: they go to the main queue. 3 comes back as a ghost. 1 is spared once.
     let pages = [1, 2, 3, 1, 1, 2, 2, 4, 5, 3, 1, 6];
     assert_eq!(victims(policy, 3, &pages), [3, 4, 5, 2]);
@@ -167,7 +184,7 @@ fn s3fifo_sorts_out_what_is_used_once() {
 /// Worked by hand along figure 4 of the paper: p is 1 after 3 was found in B1 and 0 after 2 was in B2.
 #[test]
 fn arc_learns_from_its_ghosts() {
-    let policy = &mut Arc::new(3);
+    let policy = &mut Arc::new(&NoParameters {}, 3);
     assert_eq!(victims(policy, 3, &[1, 2, 3, 4, 2, 5, 3, 6, 2]), [1, 3, 4, 2, 5]);
 }
 
@@ -187,7 +204,7 @@ fn the_target_of_arc_is_a_real_number() {
 /// and the hand of T2 is asked.
 #[test]
 fn car_is_arc_with_clocks() {
-    let policy = &mut Car::new(3);
+    let policy = &mut Car::new(&NoParameters {}, 3);
     let pages = [1, 2, 3, 2, 4, 5, 3, 6, 7, 5, 8];
     assert_eq!(victims(policy, 3, &pages), [1, 3, 4, 5, 6, 7, 2]);
 }
@@ -195,7 +212,7 @@ fn car_is_arc_with_clocks() {
 /// Worked by hand with two LIR pages and one HIR page, the sizes of the paper's example.
 #[test]
 fn lirs_keeps_what_comes_back_soon() {
-    let policy = &mut Lirs::new(LirsSetting { hir: 0.34 }, 3);
+    let policy = &mut Lirs::new(&lirs::Settings { hir: 0.34 }, 3);
     let pages = [1, 4, 2, 3, 2, 1, 4, 1, 5, 4, 6, 5, 7];
     assert_eq!(victims(policy, 3, &pages), [2, 3, 2, 5, 6, 1]);
 }
@@ -204,7 +221,7 @@ fn lirs_keeps_what_comes_back_soon() {
 /// once and then hot.
 #[test]
 fn clock_pro_promotes_in_the_test_period() {
-    let policy = &mut ClockPro::new(3);
+    let policy = &mut ClockPro::new(&NoParameters {}, 3);
     assert_eq!(victims(policy, 3, &[1, 2, 3, 4, 3, 1, 5, 1, 6]), [3, 4, 2, 5]);
 }
 
@@ -215,14 +232,14 @@ fn scans_do_not_flush_what_is_used_again() {
     // The set of 20 pages goes on while every other use is of a page that is never used again.
     pages.extend((0..4000).map(|now| if now % 2 == 0 { now / 2 % 20 } else { 1000 + now }));
     let faults_of = |policy: &ReclaimPolicy| faults(policy, 30, &pages);
-    assert!(faults_of(&ReclaimPolicy::Lru) > 4000);
+    assert!(faults_of(&named("lru")) > 4000);
     for policy in [
-        ReclaimPolicy::TwoQueues(TwoQueuesSetting::default()),
-        ReclaimPolicy::S3Fifo(S3FifoSetting::default()),
-        ReclaimPolicy::Arc,
-        ReclaimPolicy::Car,
-        ReclaimPolicy::Lirs(LirsSetting::default()),
-        ReclaimPolicy::ClockPro,
+        named("2q"),
+        named("s3fifo"),
+        named("arc"),
+        named("car"),
+        named("lirs"),
+        named("clock-pro"),
     ] {
         assert!(faults_of(&policy) < 20 + 2000 + 200, "{policy:?}: {}", faults_of(&policy));
     }
@@ -237,8 +254,8 @@ struct Naive {
 impl Naive {
     fn insert(&mut self, frame: u32, page: u64) {
         let number = match self.setting {
-            ReclaimPolicy::Clock(ClockSetting { insert_referenced, .. })
-            | ReclaimPolicy::SecondChance(SecondChanceSetting { insert_referenced }) => {
+            ReclaimPolicy::Clock(clock::Settings { insert_referenced, .. })
+            | ReclaimPolicy::SecondChance(second_chance::Settings { insert_referenced }) => {
                 insert_referenced.into()
             }
             _ => u64::MAX,
@@ -248,15 +265,15 @@ impl Naive {
     fn touch(&mut self, frame: u32, touch: Touch) {
         let Some(at) = self.order.iter().position(|held| held.0 == frame) else { return };
         match self.setting {
-            ReclaimPolicy::Lru => {
+            ReclaimPolicy::Lru(_) => {
                 let held = self.order.remove(at);
                 self.order.push(held);
             }
-            ReclaimPolicy::Clock(ClockSetting { bits, .. }) if !touch.retry => {
+            ReclaimPolicy::Clock(clock::Settings { bits, .. }) if !touch.retry => {
                 self.order[at].2 = (self.order[at].2 + 1).min((1 << bits) - 1);
             }
             ReclaimPolicy::SecondChance(_) if !touch.retry => self.order[at].2 = 1,
-            ReclaimPolicy::Opt => self.order[at].2 = touch.next_use.unwrap_or(u64::MAX),
+            ReclaimPolicy::Opt(_) => self.order[at].2 = touch.next_use.unwrap_or(u64::MAX),
             _ => {}
         }
     }
@@ -268,7 +285,7 @@ impl Naive {
                     self.order.push((frame, page, number - 1));
                 }
             }
-            ReclaimPolicy::Opt => {
+            ReclaimPolicy::Opt(_) => {
                 let farthest = self.order.iter().map(|held| held.2).max()?;
                 let lowest =
                     self.order.iter().filter(|held| held.2 == farthest).map(|held| held.1).min()?;
@@ -284,11 +301,11 @@ impl Naive {
 
 fn policies() -> impl Strategy<Value = ReclaimPolicy> {
     prop_oneof![
-        Just(ReclaimPolicy::Fifo),
-        Just(ReclaimPolicy::Lru),
-        Just(ReclaimPolicy::Opt),
+        Just(named("fifo")),
+        Just(named("lru")),
+        Just(named("opt")),
         any::<bool>().prop_map(|insert_referenced| ReclaimPolicy::SecondChance(
-            SecondChanceSetting { insert_referenced }
+            second_chance::Settings { insert_referenced }
         )),
         (any::<bool>(), 1u8..4).prop_map(|(referenced, bits)| clock(referenced, bits)),
     ]
@@ -331,7 +348,7 @@ proptest! {
 
     #[test]
     fn random_evicts_each_page_once(frames in prop::collection::btree_set(0u32..1000, 1..50)) {
-        let mut policy = Policy::new(&ReclaimPolicy::Random, 1000);
+        let mut policy = Policy::new(&named("random"), 1000);
         frames.iter().for_each(|frame| policy.insert(*frame, Page::default()));
         let mut victims: Vec<_> = std::iter::from_fn(|| policy.evict()).map(|victim| victim.frame).collect();
         victims.sort_unstable();

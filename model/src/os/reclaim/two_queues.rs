@@ -7,22 +7,37 @@
 //! leaves A1out before room is made for it, so that its going in does not cost another its place there; the
 //! paper leaves the order open, and libCacheSim does the same.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::ghosts::Ghosts;
 use super::list::List;
-use super::parameters::share;
-use super::{Page, Reclaim, Touch, Victim};
+use super::{Page, Reclaim, Touch, Victim, share};
 use crate::os::frames::grow;
 
 /// Parameters of `2q`.
-#[derive(Debug, Clone, Copy, PartialEq, bincode::Encode, bincode::Decode)]
-pub struct TwoQueuesSetting {
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    bincode::Encode,
+    bincode::Decode,
+)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
     /// The share of memory that the queue of new pages may have before it gives up pages.
+    #[schemars(range(min = 0, max = 1))]
     pub kin: f64,
-    /// How many pages that left it are remembered, in proportion to memory.
+    /// How many pages that left the queue of new pages are remembered, in proportion to memory.
+    #[schemars(range(min = 0, max = 100))]
     pub kout: f64,
 }
 
-impl Default for TwoQueuesSetting {
+impl Default for Settings {
     fn default() -> Self {
         Self { kin: 0.25, kout: 0.5 }
     }
@@ -41,19 +56,18 @@ pub struct TwoQueues {
     /// A1out.
     out: Ghosts<1>,
     pages: Vec<Page>,
-    setting: TwoQueuesSetting,
+    setting: Settings,
     capacity: usize,
 }
 
-impl TwoQueues {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(setting: TwoQueuesSetting, capacity: usize) -> Self {
-        let (recent, main, out, pages) = Default::default();
-        Self { recent, main, out, pages, setting, capacity }
-    }
-}
-
 impl Reclaim for TwoQueues {
+    type Settings = Settings;
+    const REMEMBERS: bool = true;
+
+    fn new(settings: &Settings, capacity: usize) -> Self {
+        let (recent, main, out, pages) = Default::default();
+        Self { recent, main, out, pages, setting: *settings, capacity }
+    }
     fn resize(&mut self, pages: usize) {
         self.capacity = pages;
     }

@@ -7,14 +7,20 @@
 //! Time is counted in the uses that the policy sees. A scheduled write is taken to be done when the hand
 //! comes by again; the kernel writes a page when it evicts it, so that as many pages are written as without.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::list::List;
 use super::{Page, Reclaim, Touch, Victim};
 use crate::os::frames::grow;
 
 /// Parameters of `wsclock`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WsClockSetting {
-    /// The working set's window in uses; `None` for as many as memory holds pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The working set's window in uses that the policy sees. Default: as many as memory holds pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub tau: Option<u64>,
 }
 
@@ -40,12 +46,6 @@ pub struct WsClock {
 }
 
 impl WsClock {
-    /// No pages, in a memory for `capacity`.
-    pub fn new(setting: WsClockSetting, capacity: usize) -> Self {
-        let (list, hand, states) = Default::default();
-        Self { list, hand, states, now: 0, tau: setting.tau, capacity }
-    }
-
     fn around(&self, frame: u32) -> Option<u32> {
         self.list.after(frame).or_else(|| self.list.first())
     }
@@ -92,6 +92,12 @@ impl WsClock {
 }
 
 impl Reclaim for WsClock {
+    type Settings = Settings;
+
+    fn new(settings: &Settings, capacity: usize) -> Self {
+        let (list, hand, states) = Default::default();
+        Self { list, hand, states, now: 0, tau: settings.tau, capacity }
+    }
     fn resize(&mut self, pages: usize) {
         self.capacity = pages;
     }

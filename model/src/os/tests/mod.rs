@@ -1,6 +1,6 @@
 use tracegen::record::AccessKind;
 
-use super::reclaim::{ClockSetting, ReclaimPolicy};
+use super::reclaim::{ReclaimPolicy, clock};
 use super::*;
 use crate::outcome::{FaultKind, Work};
 use crate::statistics::{Statistics, Value};
@@ -47,6 +47,10 @@ pub(super) fn access(
     effects
 }
 
+fn named(policy: &str) -> ReclaimPolicy {
+    ReclaimPolicy::named(policy).unwrap()
+}
+
 fn faults(policy: ReclaimPolicy, frames: u64, pages: &[u64]) -> u64 {
     let mut config = config(Memory::Frames(frames));
     config.os.reclaim = policy;
@@ -64,17 +68,17 @@ const SILBERSCHATZ: [u64; 20] = [7, 0, 1, 2, 0, 3, 0, 4, 2, 3, 0, 3, 2, 1, 2, 0,
 
 #[test]
 fn textbook_strings_fault_as_in_the_books() {
-    assert_eq!(faults(ReclaimPolicy::Fifo, 3, &BELADY), 9);
-    assert_eq!(faults(ReclaimPolicy::Fifo, 4, &BELADY), 10);
-    assert_eq!(faults(ReclaimPolicy::Fifo, 3, &SILBERSCHATZ), 15);
-    assert_eq!(faults(ReclaimPolicy::Lru, 3, &SILBERSCHATZ), 12);
-    assert_eq!(faults(ReclaimPolicy::Opt, 3, &SILBERSCHATZ), 9);
+    assert_eq!(faults(named("fifo"), 3, &BELADY), 9);
+    assert_eq!(faults(named("fifo"), 4, &BELADY), 10);
+    assert_eq!(faults(named("fifo"), 3, &SILBERSCHATZ), 15);
+    assert_eq!(faults(named("lru"), 3, &SILBERSCHATZ), 12);
+    assert_eq!(faults(named("opt"), 3, &SILBERSCHATZ), 9);
 }
 
 #[test]
 fn the_retry_sets_no_bit_where_a_clock_inserts_unreferenced() {
     let clock =
-        |insert_referenced| ReclaimPolicy::Clock(ClockSetting { insert_referenced, bits: 1 });
+        |insert_referenced| ReclaimPolicy::Clock(clock::Settings { insert_referenced, bits: 1 });
     // Page 1 is used again, 2 is not: with clear bits on insertion 2 goes, else both get a second chance.
     let pages = [1, 2, 1, 3, 1];
     assert_eq!(faults(clock(false), 2, &pages), 3);

@@ -4,11 +4,9 @@ use proptest::prelude::*;
 use tracegen::record::{Advice, Backing, Event, Protection};
 
 use super::*;
+use crate::config::choice::NoParameters;
 use crate::mmu::settings::PageTable;
-use crate::os::reclaim::{
-    AgingSetting, LirsSetting, NfuSetting, S3FifoSetting, SecondChanceSetting, TwoQueuesSetting,
-    WsClockSetting,
-};
+use crate::os::reclaim::{aging, lirs, nfu, s3fifo, wsclock};
 use crate::time::settings::Device;
 use crate::units::ByteSize;
 
@@ -20,29 +18,29 @@ enum Step {
 
 fn machine() -> impl Strategy<Value = Config> {
     let policy = prop_oneof![
-        Just(ReclaimPolicy::Fifo),
-        Just(ReclaimPolicy::Lru),
-        Just(ReclaimPolicy::Random),
-        Just(ReclaimPolicy::Opt),
-        Just(ReclaimPolicy::Clock(ClockSetting { insert_referenced: false, bits: 2 })),
-        Just(ReclaimPolicy::SecondChance(SecondChanceSetting::default())),
-        Just(ReclaimPolicy::Mru),
-        Just(ReclaimPolicy::Lfu),
-        Just(ReclaimPolicy::Nfu(NfuSetting { tick: 5 })),
-        Just(ReclaimPolicy::Aging(AgingSetting { tick: 3, bits: 4 })),
-        Just(ReclaimPolicy::WsClock(WsClockSetting { tau: Some(4) })),
-        Just(ReclaimPolicy::Sieve),
-        Just(ReclaimPolicy::TwoQueues(TwoQueuesSetting::default())),
-        Just(ReclaimPolicy::S3Fifo(S3FifoSetting {
+        Just(ReclaimPolicy::Fifo(NoParameters {})),
+        Just(ReclaimPolicy::Lru(NoParameters {})),
+        Just(ReclaimPolicy::Random(NoParameters {})),
+        Just(ReclaimPolicy::Opt(NoParameters {})),
+        Just(ReclaimPolicy::Clock(clock::Settings { insert_referenced: false, bits: 2 })),
+        Just(ReclaimPolicy::SecondChance(Default::default())),
+        Just(ReclaimPolicy::Mru(NoParameters {})),
+        Just(ReclaimPolicy::Lfu(NoParameters {})),
+        Just(ReclaimPolicy::Nfu(nfu::Settings { tick: 5 })),
+        Just(ReclaimPolicy::Aging(aging::Settings { tick: 3, bits: 4 })),
+        Just(ReclaimPolicy::WsClock(wsclock::Settings { tau: Some(4) })),
+        Just(ReclaimPolicy::Sieve(NoParameters {})),
+        Just(ReclaimPolicy::TwoQueues(Default::default())),
+        Just(ReclaimPolicy::S3Fifo(s3fifo::Settings {
             small: 0.3,
             ghost: 1.0,
             threshold: 1,
             fill_main: true
         })),
-        Just(ReclaimPolicy::Arc),
-        Just(ReclaimPolicy::Car),
-        Just(ReclaimPolicy::Lirs(LirsSetting { hir: 0.2 })),
-        Just(ReclaimPolicy::ClockPro),
+        Just(ReclaimPolicy::Arc(NoParameters {})),
+        Just(ReclaimPolicy::Car(NoParameters {})),
+        Just(ReclaimPolicy::Lirs(lirs::Settings { hir: 0.2 })),
+        Just(ReclaimPolicy::ClockPro(NoParameters {})),
     ];
     let page = prop_oneof![4 => Just(4096u64), 1 => Just(64), 1 => Just(16384), 1 => Just(2 << 20)];
     let table = prop_oneof![

@@ -33,19 +33,19 @@ pub trait Policy: std::fmt::Debug {
 /// The policy that a setting names, for a memory of `capacity` pages.
 pub fn policy(setting: ReclaimPolicy, capacity: u64) -> Box<dyn Policy> {
     match setting {
-        ReclaimPolicy::Lfu => Box::new(counted::Counted::lfu()),
+        ReclaimPolicy::Lfu(_) => Box::new(counted::Counted::lfu()),
         ReclaimPolicy::Nfu(setting) => Box::new(counted::Counted::nfu(setting.tick)),
         ReclaimPolicy::Aging(setting) => {
             Box::new(counted::Counted::aging(setting.tick, setting.bits))
         }
         ReclaimPolicy::WsClock(setting) => Box::new(rings::WsClock::new(setting.tau, capacity)),
-        ReclaimPolicy::Sieve => Box::new(rings::Sieve::default()),
+        ReclaimPolicy::Sieve(_) => Box::new(rings::Sieve::default()),
         ReclaimPolicy::TwoQueues(setting) => Box::new(queues::TwoQueues::new(setting, capacity)),
         ReclaimPolicy::S3Fifo(setting) => Box::new(queues::S3Fifo::new(setting, capacity)),
-        ReclaimPolicy::Arc => Box::new(adaptive::Arc::new(capacity)),
-        ReclaimPolicy::Car => Box::new(adaptive::Car::new(capacity)),
+        ReclaimPolicy::Arc(_) => Box::new(adaptive::Arc::new(capacity)),
+        ReclaimPolicy::Car(_) => Box::new(adaptive::Car::new(capacity)),
         ReclaimPolicy::Lirs(setting) => Box::new(lirs::Lirs::new(setting.hir, capacity)),
-        ReclaimPolicy::ClockPro => Box::new(clock_pro::ClockPro::new(capacity)),
+        ReclaimPolicy::ClockPro(_) => Box::new(clock_pro::ClockPro::new(capacity)),
         _ => Box::new(simple::Simple::new(setting)),
     }
 }

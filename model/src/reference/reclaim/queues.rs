@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Policy;
-use crate::os::reclaim::{Page, S3FifoSetting, Touch, TwoQueuesSetting};
+use crate::os::reclaim::{Page, Touch, s3fifo, two_queues};
 
 /// A page in memory, and how often it was used.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ fn remove(queue: &mut Queue, frame: u64) {
 /// 2Q: A1in, Am and A1out, the oldest first.
 #[derive(Debug)]
 pub struct TwoQueues {
-    setting: TwoQueuesSetting,
+    setting: two_queues::Settings,
     capacity: u64,
     a1_in: Queue,
     am: Queue,
@@ -36,7 +36,7 @@ pub struct TwoQueues {
 
 impl TwoQueues {
     /// Without pages.
-    pub fn new(setting: TwoQueuesSetting, capacity: u64) -> Self {
+    pub fn new(setting: two_queues::Settings, capacity: u64) -> Self {
         let (a1_in, am, a1_out) = Default::default();
         Self { setting, capacity, a1_in, am, a1_out }
     }
@@ -91,7 +91,7 @@ impl Policy for TwoQueues {
 /// S3-FIFO: the small, the main and the ghost queue, the oldest first.
 #[derive(Debug)]
 pub struct S3Fifo {
-    setting: S3FifoSetting,
+    setting: s3fifo::Settings,
     capacity: u64,
     small: Queue,
     main: Queue,
@@ -101,7 +101,7 @@ pub struct S3Fifo {
 
 impl S3Fifo {
     /// Without pages.
-    pub fn new(setting: S3FifoSetting, capacity: u64) -> Self {
+    pub fn new(setting: s3fifo::Settings, capacity: u64) -> Self {
         let (small, main, ghost) = Default::default();
         Self { setting, capacity, small, main, ghost, evicted: false }
     }

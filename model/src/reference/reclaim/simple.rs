@@ -61,7 +61,7 @@ impl Policy for Simple {
         let most = self.clock().1;
         let Some(place) = self.list.iter().position(|page| page.frame == frame) else { return };
         match self.policy {
-            ReclaimPolicy::Lru | ReclaimPolicy::Mru => {
+            ReclaimPolicy::Lru(_) | ReclaimPolicy::Mru(_) => {
                 let page = self.list.remove(place);
                 self.list.push(page);
             }
@@ -71,7 +71,7 @@ impl Policy for Simple {
                     page.uses += 1;
                 }
             }
-            ReclaimPolicy::Opt => self.list[place].next_use = touch.next_use.unwrap_or(u64::MAX),
+            ReclaimPolicy::Opt(_) => self.list[place].next_use = touch.next_use.unwrap_or(u64::MAX),
             _ => {}
         }
     }
@@ -81,8 +81,8 @@ impl Policy for Simple {
             return None;
         }
         match self.policy {
-            ReclaimPolicy::Mru => self.list.pop().map(|page| (page.frame, 1)),
-            ReclaimPolicy::Random => {
+            ReclaimPolicy::Mru(_) => self.list.pop().map(|page| (page.frame, 1)),
+            ReclaimPolicy::Random(_) => {
                 let draw = u64::from(self.generator.next_u32()) * self.list.len() as u64;
                 Some((self.list.swap_remove((draw >> 32) as usize).frame, 1))
             }
@@ -98,7 +98,7 @@ impl Policy for Simple {
                     self.list.push(page);
                 }
             }
-            ReclaimPolicy::Opt => {
+            ReclaimPolicy::Opt(_) => {
                 let farthest = |page: &&Candidate| (page.next_use, Reverse(page.label), page.frame);
                 let frame = self.list.iter().max_by_key(farthest)?.frame;
                 self.remove(frame);
@@ -110,7 +110,7 @@ impl Policy for Simple {
 
     fn remove(&mut self, frame: u64) {
         let Some(place) = self.list.iter().position(|page| page.frame == frame) else { return };
-        if let ReclaimPolicy::Random = self.policy {
+        if let ReclaimPolicy::Random(_) = self.policy {
             // The order is part of the sequence of choices: the last takes the place.
             self.list.swap_remove(place);
         } else {
