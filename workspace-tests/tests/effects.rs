@@ -16,7 +16,7 @@ use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection, R
 
 /// Machines that between them have every part: Skylake short of memory, so that it swaps, a small one on a
 /// hard disk with less usual choices, one whose caches prefetch, and one on DDR5.
-const MACHINES: [&str; 5] = [
+const MACHINES: [&str; 6] = [
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\nreclaim = \"clock\"\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\npriority = 3\n\
      [[swap.area]]\nname = \"ram\"\ndevice = \"zram\"\nsize = \"512KiB\"\npriority = 5\n\
@@ -35,6 +35,8 @@ const MACHINES: [&str; 5] = [
      prefetcher = { prefetcher = \"best-offset\", score_max = 4, round_max = 3, delay = 2 }\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"64MiB\"\n[dram]\npreset = \"ddr5-4800\"\nrefresh = \"per-bank\"\n\
      page = { timeout = \"50ns\" }\nhash = \"xor\"\nqueue = 4\nwrite_high = 50\n[[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n",
+    "[os]\nmemory = \"64MiB\"\n[[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"32KiB\"\nways = 2\n\
+     indexing = \"vipt\"\nalias = \"hardware\"\n",
     // Writes wait at the disk when it is asked to read.
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\n[swap]\ndevice = \"hdd\"\n",
 ];
@@ -208,6 +210,7 @@ fn candidates(value: &Value) -> Vec<String> {
                 "random",
                 "pipt",
                 "vipt",
+                "colour",
                 "memory",
                 "l2",
                 "accessed",

@@ -64,7 +64,6 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         "os.thp=\"always\"",
         "cache.l1d.indexing=\"vivt\"",
         "cache.l1d.replacement=\"opt\"",
-        "cache.l1d.alias=\"hardware\"",
         "cache.l3.shared=true",
         "mmu.tlb.dtlb.replacement=\"opt\"",
         "mmu.page_table=\"cuckoo\"",
@@ -77,7 +76,7 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         assert!(message.contains("not modelled yet"), "{set}: {message}");
         assert!(message.contains(path), "{set}: {message}");
         let name = value.trim_matches('"');
-        if !name.contains(['{', '=']) && !["true", "2", "hardware"].contains(&name) {
+        if !name.contains(['{', '=']) && !["true", "2"].contains(&name) {
             assert!(message.contains(name), "{set}: {message}");
         }
     }

@@ -1,7 +1,7 @@
 //! The caches of a CPU, plain or with rules.
 
 use super::hierarchy::CacheHierarchy;
-use super::ruled::{Request, RuledHierarchy};
+use super::ruled::{Name, Request, RuledHierarchy};
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
@@ -80,9 +80,18 @@ impl Caches {
         each!(self, caches => caches.line_shift(index))
     }
 
-    /// Where the cache at `index` keeps the line of `addr`: its set, and its tag.
-    pub fn locate(&self, index: u8, addr: PhysAddr) -> (usize, u64) {
-        each!(self, caches => caches.locate(index, addr))
+    /// Where the cache at `index` keeps the line of `addr` that an access names like this: its set, its tag,
+    /// and whether it is there.
+    pub fn locate(&self, index: u8, addr: PhysAddr, name: Name) -> (usize, u64, bool) {
+        let ((set, tag), there) = match self {
+            Self::Plain(caches) => {
+                (caches.locate(index, addr), caches.probe(index, addr).is_some())
+            }
+            Self::Ruled(caches) => {
+                (caches.locate(index, addr, name), caches.finds(index, addr, name))
+            }
+        };
+        (set, tag, there)
     }
 
     /// Whether the cache at `index` has the line of `addr`, and whether it is dirty; no use.

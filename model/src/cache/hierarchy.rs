@@ -255,6 +255,7 @@ mod tests {
             latency: None,
             replacement: Default::default(),
             indexing: Indexing::Pipt,
+            alias: None,
             mshrs: 8,
             write: Write::Back,
             write_allocate: true,

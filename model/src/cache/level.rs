@@ -152,23 +152,17 @@ fn geometry(
         );
         return Err(invalid("size", message));
     }
-    let way = u64::from(lines / ways) * line;
-    if let (settings::Indexing::Vipt, Some(page)) = (settings.indexing, page)
-        && way > page.bytes()
-    {
-        let message = format!(
-            "a way of {} is larger than a page of {}, so that a line could be in several sets; \
-             expected more ways, a smaller size or \"pipt\"",
-            ByteSize(way),
-            ByteSize(page.bytes())
-        );
-        return Err(invalid("indexing", message));
-    }
+    settings.check_indexing(page).map_err(|(field, message)| invalid(field, message))?;
     let line_shift = line.trailing_zeros();
+    // Where the set is not a part of the line's number it comes beside it.
+    let index_bits = match settings.alias {
+        Some(settings::Alias::Hardware) => (lines / ways).next_power_of_two().trailing_zeros(),
+        _ => 0,
+    };
     Ok(Geometry {
         sets: lines / ways,
         ways,
-        number_bits: u32::from(address_bits).saturating_sub(line_shift),
+        number_bits: (u32::from(address_bits).saturating_sub(line_shift) + index_bits).min(64),
         context_bits: 0,
     })
 }
@@ -330,6 +324,7 @@ mod tests {
             latency: None,
             replacement: Default::default(),
             indexing: Indexing::Pipt,
+            alias: None,
             mshrs: 8,
             write: Write::Back,
             write_allocate: true,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::prefetch::Prefetcher;
+use crate::address::PageShift;
 use crate::mmu::settings::Ways;
 use crate::replacement::Policy;
 use crate::units::{ByteSize, Span};
@@ -73,6 +74,11 @@ pub struct Cache {
     #[serde(default)]
     #[schemars(extend("x-effect" = "function"))]
     pub indexing: Indexing,
+    /// With `indexing = "vipt"`: what keeps a line from being in several sets where a way is larger than a
+    /// page. Required there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub alias: Option<Alias>,
     /// Misses that can be outstanding at once.
     #[serde(default = "mshrs")]
     #[schemars(extend("x-effect" = "timing"), range(min = 1, max = 4096))]
@@ -114,7 +120,86 @@ impl Cache {
             && self.inclusion == Inclusion::NonInclusive
             && !self.hash
             && !self.prefetcher.is_some()
+            && self.alias != Some(Alias::Hardware)
     }
+
+    /// The sets; at least 1.
+    fn sets(&self) -> u64 {
+        // A cache has at most 2^26 lines.
+        let lines = (self.size.0 / self.line.0.max(1)) as u32;
+        u64::from(lines / self.ways.of(lines).max(1)).max(1)
+    }
+
+    /// Bytes of a way.
+    fn way(&self) -> u64 {
+        self.sets().saturating_mul(self.line.0)
+    }
+
+    /// Lines whose numbers are equal modulo this may be in one set, however their pages are mapped; `None`
+    /// where the line's number alone finds the set.
+    pub fn aliased(&self, page: Option<PageShift>) -> Option<u64> {
+        let page = page?.bytes();
+        (self.alias == Some(Alias::Hardware) && self.way() > page)
+            .then(|| common_divisor(self.sets(), (page / self.line.0.max(1)).max(1)))
+    }
+
+    /// How many colours the kernel has to tell apart for it: the pages of a way.
+    pub fn colours(&self, page: PageShift) -> u64 {
+        match self.alias {
+            Some(Alias::Colour) => (self.way() / page.bytes()).max(1),
+            _ => 1,
+        }
+    }
+
+    /// Whether `indexing` and `alias` go together with the rest, where pages of `page` are translated.
+    ///
+    /// # Errors
+    /// The key that is wrong, and why.
+    pub fn check_indexing(&self, page: Option<PageShift>) -> Result<(), (&'static str, String)> {
+        let way = self.way();
+        let Some(alias) = self.alias else {
+            return match page {
+                Some(page) if self.indexing == Indexing::Vipt && way > page.bytes() => {
+                    Err(("indexing", larger_than(way, page)))
+                }
+                _ => Ok(()),
+            };
+        };
+        let invalid = |message: String| Err(("alias", message));
+        if self.indexing != Indexing::Vipt {
+            return invalid("only a cache with indexing = \"vipt\" has aliases".to_owned());
+        }
+        if self.hash {
+            return invalid("a hash takes bits that are not known before translation".to_owned());
+        }
+        match (alias, page) {
+            (Alias::Hardware, _) if self.level > 1 => {
+                invalid("only the first level is indexed before translation".to_owned())
+            }
+            (Alias::Colour, Some(page))
+                if way > page.bytes() && !way.is_multiple_of(page.bytes()) =>
+            {
+                let (way, page) = (ByteSize(way), ByteSize(page.bytes()));
+                invalid(format!(
+                    "a way of {way} is no number of pages of {page}, which have no colours then"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn larger_than(way: u64, page: PageShift) -> String {
+    format!(
+        "a way of {} is larger than a page of {}, so a line could be in several sets: expected more ways, a \
+         smaller size, \"pipt\", or alias = \"hardware\" or \"colour\"",
+        ByteSize(way),
+        ByteSize(page.bytes())
+    )
+}
+
+fn common_divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { common_divisor(other, one % other) }
 }
 
 fn yes() -> bool {
@@ -141,8 +226,20 @@ pub enum Indexing {
     #[default]
     Pipt,
     /// Virtually indexed, physically tagged: the same sets, found during translation, where a way is
-    /// no larger than a page.
+    /// no larger than a page; where it is larger, `alias` says how a line stays in one set.
     Vipt,
+}
+
+/// What keeps a line from being in several sets of a cache that is indexed by virtual addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Alias {
+    /// The level below knows the set of each line. An access that misses a line which is in another set
+    /// has it leave that set first (MIPS R10000).
+    Hardware,
+    /// The kernel gives a page a frame whose number has the page's remainder by the pages of a way, as long
+    /// as one is free, so that both addresses find the same set.
+    Colour,
 }
 
 /// Write policy.

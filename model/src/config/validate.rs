@@ -1,8 +1,9 @@
 //! Checks of the machine as a whole: what no single setting can know.
 
 use super::{Config, InvalidSetting};
+use crate::address::PageShift;
 use crate::cache::ruled;
-use crate::cache::settings::{Cache, Indexing, Stream};
+use crate::cache::settings::{Cache, Stream};
 use crate::mmu::settings::{Mmu, Tlb, Ways};
 use crate::os::settings::Memory;
 use crate::time::settings::{MAIN, Swap};
@@ -65,17 +66,10 @@ impl Config {
         let ways = geometry(&path(""), "size", "lines", lines, cache.ways)?;
         streams(&path("serves"), &cache.serves)?;
         cache.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
-        let way = size / u64::from(ways);
-        let page = self.mmu.base_page();
-        if cache.indexing == Indexing::Vipt && self.mmu.enabled && way > page.0 {
-            let way = ByteSize(way);
-            let message = format!(
-                "a way of {way} is larger than a page of {page}, so a line could be in several sets: \
-                 expected more ways, a smaller size or \"pipt\""
-            );
-            return fault(path("indexing"), message);
-        }
-        Ok(())
+        let page = self.mmu.base_page().0.trailing_zeros();
+        // A shift is below 64.
+        let page = self.mmu.enabled.then_some(PageShift(page as u8));
+        cache.check_indexing(page).or_else(|(key, message)| fault(path(key), message))
     }
 
     /// Levels from 1 without a gap, one cache of a level a stream, and rising latencies and lines.

@@ -9,6 +9,7 @@ use super::translate::{Request, Translated};
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{PhysAddr, VirtAddr};
 use crate::cache::Caches;
+use crate::cache::ruled::Name;
 use crate::cache::settings::Stream;
 use crate::outcome::{
     CHAIN_LIMIT, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
@@ -284,7 +285,7 @@ impl Simulator {
             return first;
         }
         self.cpu.recall.line_filled(line);
-        self.cpu.fetch_line(request.site, stream, addr, write, out)
+        self.cpu.fetch_line(request, addr, out)
     }
 
     /// A hit in the first-level TLB and cache: whether it may go unreported, and if so where its value
@@ -327,18 +328,17 @@ impl Cpu {
     #[inline]
     pub(super) fn fetch_line(
         &mut self,
-        site: u64,
-        stream: Stream,
+        request: &Request,
         addr: PhysAddr,
-        write: bool,
         out: &mut Outcomes,
     ) -> u8 {
+        let (stream, write) = (request.stream(), request.write());
         let at = out.references.len();
         let kind = ReferenceKind::Demand;
         out.references.push(Reference { addr, kind, served: MEMORY });
         let served = match &mut self.caches {
             Caches::Plain(caches) => caches.access_below(stream, addr, write, &mut out.references),
-            Caches::Ruled(_) => return self.fetch_by_rules(site, stream, addr, write, out),
+            Caches::Ruled(_) => return self.fetch_by_rules(request, addr, out),
         };
         out.references[at].served = served;
         served
@@ -347,17 +347,11 @@ impl Cpu {
     /// The same from caches with rules; the reference is the last there is.
     #[cold]
     #[inline(never)]
-    fn fetch_by_rules(
-        &mut self,
-        site: u64,
-        stream: Stream,
-        addr: PhysAddr,
-        write: bool,
-        out: &mut Outcomes,
-    ) -> u8 {
+    fn fetch_by_rules(&mut self, request: &Request, addr: PhysAddr, out: &mut Outcomes) -> u8 {
+        let (stream, write) = (request.stream(), request.write());
         let at = out.references.len() - 1;
         let Caches::Ruled(caches) = &mut self.caches else { return MEMORY };
-        caches.set_site(site);
+        caches.announce(request.site, Name { virt: request.addr });
         let served = caches.access(stream, addr, write, &mut out.references);
         out.references[at].served = served;
         if caches.is_first(stream, served) {

@@ -5,6 +5,7 @@ use tracegen::record::{AccessKind, ProcessId};
 
 use super::Simulator;
 use crate::address::{PhysAddr, VirtAddr};
+use crate::cache::ruled::Name;
 use crate::cache::settings::Stream;
 use crate::os::{Effects, Steps};
 use crate::outcome::FaultKind;
@@ -201,9 +202,9 @@ impl Simulator {
 
     fn inspect_caches(&self, seen: &mut Inspection, stream: Stream, pa: PhysAddr) {
         let caches = &self.cpu.caches;
+        let name = Name { virt: VirtAddr(seen.va) };
         for &place in caches.chain(stream) {
-            let (index, tag) = caches.locate(place, pa);
-            let hit = caches.probe(place, pa).is_some();
+            let (index, tag, hit) = caches.locate(place, pa, name);
             let offset = pa.0 & ((1 << caches.line_shift(place)) - 1);
             let mut contents = self.contents.iter();
             let line = contents.find(|line| {

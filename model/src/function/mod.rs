@@ -98,11 +98,12 @@ fn tlb_level_of(tlb: &mmu::settings::Tlb) -> Level<'_> {
     Level { sets, policy: &tlb.replacement }
 }
 
-fn cache_level_of(cache: &cache::settings::Cache) -> Level<'_> {
+fn cache_level_of(cache: &cache::settings::Cache, page: Option<PageShift>) -> Level<'_> {
     // A cache that has been built has at most 2^26 lines.
     let lines = (cache.size.0 / cache.line.0.max(1)) as u32;
     // Where the set comes from a hash, low bits of the line do not keep sets apart.
     let sets = if cache.hash { 1 } else { u64::from(lines / cache.ways.of(lines).max(1)) };
+    let sets = cache.aliased(page).unwrap_or(sets);
     Level { sets, policy: &cache.replacement }
 }
 
@@ -213,7 +214,7 @@ impl Simulator {
         let tlb_level = tlbs.chain(Stream::Data, base_page).first().map(|tlb| usize::from(*tlb));
         let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
-        let cache_level = cache_level.map(cache_level_of);
+        let cache_level = cache_level.map(|cache| cache_level_of(cache, page));
         let recall = Recall::new(tlb_level, cache_level, caches.settles());
         let wants_next_use = config.os.reclaim.needs_next_use();
         let asks_site = tlbs.asks_site() || pwc.asks_site() || caches.asks_site();

@@ -140,8 +140,7 @@ impl Simulator {
         let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
         let request = request(&access, self.lanes[lane].process, origin);
         if let Some(addr) = missed {
-            let write = request.write();
-            place.served = self.cpu.fetch_line(request.site, Stream::Data, addr, write, out);
+            place.served = self.cpu.fetch_line(&request, addr, out);
         }
         let before = self.cpu.emitter.count();
         let value = self.conclude(&request, place, out);

@@ -1,5 +1,6 @@
 //! The function half against closed forms.
 
+mod colours;
 mod formats;
 mod settled;
 

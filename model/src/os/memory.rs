@@ -48,7 +48,20 @@ impl Os {
             self.policy.admit(page);
         }
         self.make_room(self.page.bytes(), effects)?;
-        self.obtain(|os| os.buddy.allocate(0), effects)
+        self.obtain(|os| os.frame_for(page), effects)
+    }
+
+    /// A free frame, of the page's colour as long as there is one.
+    fn frame_for(&mut self, page: Option<Page>) -> Option<u32> {
+        let Some(page) = page.filter(|_| self.colours > 1) else { return self.buddy.allocate(0) };
+        let colour = page.number() % self.colours;
+        if let Some(frame) = self.buddy.allocate_coloured(self.colours, colour) {
+            self.counters.coloured += 1;
+            return Some(frame);
+        }
+        let frame = self.buddy.allocate(0)?;
+        self.counters.uncoloured += 1;
+        Some(frame)
     }
 
     /// The page in `frame`: that of its first mapper, or of a swap-cache page the one that was last mapped.

@@ -144,9 +144,25 @@ pub struct Os {
     /// The page whose content each slot has, where the policy remembers pages that are gone.
     owners: Vec<Page>,
     keeps_owners: bool,
+    /// How many colours pages have, and frames that should have their page's.
+    colours: u64,
     /// Where the search for a redundant slot goes on.
     slot_hand: u32,
     counters: Counters,
+}
+
+/// How many colours pages have: enough for every cache whose sets rely on it.
+fn colours(config: &Config, page: PageShift) -> u64 {
+    if !config.mmu.enabled {
+        return 1;
+    }
+    let multiple = |one: u64, other: u64| (one / divisor(one, other)).saturating_mul(other);
+    config.cache.iter().map(|cache| cache.colours(page)).fold(1, multiple)
+}
+
+/// The greatest common divisor.
+fn divisor(one: u64, other: u64) -> u64 {
+    if other == 0 { one } else { divisor(other, one % other) }
 }
 
 impl Os {
@@ -160,7 +176,9 @@ impl Os {
         let (frames, textbook) = memory(config, page)?;
         let tables_outside = textbook || geometry.is_flat() || geometry.is_hashed();
         let slots = if textbook { SwapSpace::unlimited() } else { swap_space(config, page)? };
+        let colours = colours(config, page);
         let mut os = Self {
+            colours,
             table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
             buddy: Buddy::new(frames),
             frames: FrameTable::default(),

@@ -26,6 +26,8 @@ pub(super) struct Counters {
     pub swap_writes: u64,
     pub readahead_reads: u64,
     pub readahead_hits: u64,
+    pub coloured: u64,
+    pub uncoloured: u64,
 }
 
 impl Counters {
@@ -137,6 +139,11 @@ impl Os {
     }
 
     fn report_buddy(&self, out: &mut Statistics) {
+        if self.colours > 1 {
+            let (hits, misses) = (self.counters.coloured, self.counters.uncoloured);
+            out.count("os.colour.hits", "frames", "frames of their page's colour", hits);
+            out.count("os.colour.misses", "frames", "frames of another, for want of one", misses);
+        }
         for (order, blocks) in self.buddy.free_blocks().into_iter().enumerate() {
             out.level(
                 format!("os.buddy.free.{order}"),

@@ -146,7 +146,8 @@ impl Reference {
         if !same_line {
             let Self { caches, counts, .. } = self;
             let (stream, site) = (request.stream, request.site);
-            let line = caches.access(stream, site, physical, request.write(), counts);
+            let line =
+                caches.access(stream, site, (request.addr, physical), request.write(), counts);
             served = line.by;
             if served != first || served == MEMORY {
                 self.refer(physical, ReferenceKind::Demand, &line);

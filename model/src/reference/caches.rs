@@ -5,7 +5,7 @@
 
 use super::counts::Counts;
 use super::sets::{Key, Sets, seed_of};
-use crate::address::PhysAddr;
+use crate::address::{PageShift, PhysAddr};
 use crate::cache::prefetch::{Seen, Watcher};
 use crate::cache::settings::{Cache as Settings, Inclusion, Stream, Write};
 use crate::outcome::{MEMORY, Reference, ReferenceKind};
@@ -26,6 +26,8 @@ struct Cache {
     sets: u64,
     lines: Sets<Line>,
     watcher: Option<Watcher>,
+    /// Where the set comes from a virtual address: that of the access under way.
+    virt: Option<u64>,
 }
 
 /// What a reference is for.
@@ -54,17 +56,24 @@ pub struct Caches {
     caches: Vec<Cache>,
     /// The caches that page-table reads go through, by level.
     walk_chain: Vec<usize>,
-    /// What prefetchers have asked for: the cache, the stream, the line.
-    wanted: Vec<(usize, Stream, u64)>,
+    /// What prefetchers have asked for: the cache, the stream, the line, its virtual address.
+    wanted: Vec<(usize, Stream, u64, u64)>,
+    /// The virtual address of the access under way.
+    virt: u64,
     /// What memory has had to take since the reference began.
     written: Vec<Reference>,
 }
 
 impl Cache {
-    /// Where a line is looked for. With `hash`, the number's upper bits are folded, in pieces as long as the
+    /// Where a line is looked for. One that is indexed by its virtual address may be looked for in any set:
+    /// its number there is one of as many as there are sets. With `hash`, the number's upper bits are folded, in pieces as long as the
     /// set's index, into its lowest piece.
     fn key(&self, addr: u64) -> Key {
         let line = addr / self.line;
+        if let Some(virt) = self.virt {
+            let number = line * self.sets + virt / self.line % self.sets;
+            return Key { number, process: 0 };
+        }
         let bits = self.sets.next_power_of_two().trailing_zeros();
         let mut number = line;
         if self.settings.hash && bits > 0 {
@@ -75,6 +84,17 @@ impl Cache {
             }
         }
         Key { number, process: 0 }
+    }
+
+    /// Where a line is, in whichever set; where it is looked for, if it is in none.
+    fn place(&mut self, addr: u64) -> Key {
+        let sought = self.key(addr);
+        if self.virt.is_none() {
+            return sought;
+        }
+        let first = addr / self.line * self.sets;
+        let mut keys = (0..self.sets).map(|set| Key { number: first + set, process: 0 });
+        keys.find(|key| self.lines.peek(*key).is_some()).unwrap_or(sought)
     }
 
     fn name(&self, what: &str) -> String {
@@ -92,25 +112,33 @@ impl Cache {
 
 impl Caches {
     /// Empty caches. Page-table reads enter at `entry_level`, or at the first data cache.
-    pub fn new(settings: &[Settings], entry_level: Option<&str>, seed: u64) -> Self {
+    /// `page` is the page's where addresses are translated.
+    pub fn new(
+        settings: &[Settings],
+        entry_level: Option<&str>,
+        page: Option<PageShift>,
+        seed: u64,
+    ) -> Self {
         let caches = settings.iter().map(|cache| {
             let lines = cache.size.0 / cache.line.0;
             // A cache has fewer than 2^32 lines.
             let ways = u64::from(cache.ways.of(lines as u32));
             let seed = seed_of(&cache.name, seed);
-            let (shift, page) = (cache.line.0.ilog2(), cache.prefetch_page.0.ilog2());
+            let (shift, within) = (cache.line.0.ilog2(), cache.prefetch_page.0.ilog2());
             Cache {
                 settings: cache.clone(),
                 line: cache.line.0,
                 sets: lines / ways,
                 lines: Sets::new(lines, ways, &cache.replacement, seed),
-                watcher: Watcher::new(&cache.prefetcher, shift, page),
+                watcher: Watcher::new(&cache.prefetcher, shift, within),
+                virt: cache.aliased(page).map(|_| 0),
             }
         });
         let mut all = Self {
             caches: caches.collect(),
             walk_chain: Vec::new(),
             wanted: Vec::new(),
+            virt: 0,
             written: Vec::new(),
         };
         let mut chain = all.chain(Stream::Data);
@@ -151,20 +179,30 @@ impl Caches {
             .find(|lower| self.caches[*lower].settings.level > self.caches[k].settings.level)
     }
 
-    /// The program's access to a line, by the instruction at `site`.
+    /// The access that follows touches what is at a virtual address.
+    fn name_line(&mut self, virt: u64) {
+        self.virt = virt;
+        for cache in &mut self.caches {
+            cache.virt = cache.virt.map(|_| virt);
+        }
+    }
+
+    /// The program's access to a line, by the instruction at `site`; it is at `virt`.
     pub fn access(
         &mut self,
         stream: Stream,
         site: u64,
-        addr: u64,
+        (virt, addr): (u64, u64),
         write: bool,
         counts: &mut Counts,
     ) -> Served {
+        self.name_line(virt);
         self.reference(&self.chain(stream), (stream, site), addr, write, Purpose::Demand, counts)
     }
 
     /// The walker reads an entry.
     pub fn walk_read(&mut self, addr: u64, counts: &mut Counts) -> Served {
+        self.name_line(addr);
         let chain = self.walk_chain.clone();
         self.reference(&chain, (Stream::Data, 0), addr, false, Purpose::Walk, counts)
     }
@@ -172,6 +210,7 @@ impl Caches {
     /// The walker writes an entry: a store to its line in the cache that it enters at. It is no use of a line
     /// that is there.
     pub fn table_write(&mut self, addr: u64, counts: &mut Counts) -> Served {
+        self.name_line(addr);
         let chain = self.walk_chain.clone();
         if let Some(first) = chain.first() {
             counts.add(&self.caches[*first].name("walk.writes"), 1);
@@ -187,7 +226,8 @@ impl Caches {
     /// cache, the line, and how that went.
     pub fn prefetch(&mut self, counts: &mut Counts) -> Option<(u8, u64, Served)> {
         while !self.wanted.is_empty() {
-            let (into, stream, addr) = self.wanted.remove(0);
+            let (into, stream, addr, virt) = self.wanted.remove(0);
+            self.name_line(virt);
             if self.has(into, addr) {
                 continue;
             }
@@ -218,7 +258,7 @@ impl Caches {
     }
 
     fn has(&mut self, k: usize, addr: u64) -> bool {
-        let key = self.caches[k].key(addr);
+        let key = self.caches[k].place(addr);
         self.caches[k].lines.peek(key).is_some()
     }
 
@@ -264,13 +304,17 @@ impl Caches {
                 && let Some(watcher) = &mut cache.watcher
             {
                 let seen = Seen { addr, line: addr / cache.line, site, hit, first_use };
-                let lines = watcher.see(seen).iter().map(|line| (*k, stream, line * cache.line));
-                self.wanted.extend(lines);
+                let lines = watcher.see(seen).iter().map(|line| line * cache.line);
+                let virt = self.virt;
+                let with_names = lines
+                    .map(|line| (*k, stream, line, virt.wrapping_add(line).wrapping_sub(addr)));
+                self.wanted.extend(with_names);
             }
             if hit {
                 by = Some(*k);
                 break;
             }
+            self.leave_other_set(*k, addr, counts);
             missed.push(*k);
         }
         if write {
@@ -287,6 +331,19 @@ impl Caches {
             _ => {}
         }
         self.served(by.map_or(MEMORY, |k| k as u8))
+    }
+
+    /// A line that was looked for in vain may be in another set, which it leaves as if it were displaced.
+    fn leave_other_set(&mut self, k: usize, addr: u64, counts: &mut Counts) {
+        if self.caches[k].virt.is_none() || !self.has(k, addr) {
+            return;
+        }
+        let Some(line) = self.take(k, addr, counts) else { return };
+        counts.add(&self.caches[k].name("alias_moves"), 1);
+        if line.dirty {
+            counts.add(&self.caches[k].name("writebacks"), 1);
+        }
+        self.hand_down(k, line, counts);
     }
 
     /// Fills the caches that missed, the lowest first, from the one that had the line, or memory. Exclusive
@@ -313,7 +370,7 @@ impl Caches {
 
     /// Takes a line out of a cache.
     fn take(&mut self, k: usize, addr: u64, counts: &mut Counts) -> Option<Line> {
-        let key = self.caches[k].key(addr);
+        let key = self.caches[k].place(addr);
         let line = self.caches[k].lines.remove(key)?;
         if line.unused {
             counts.add(&self.caches[k].name("prefetch.useless"), 1);
@@ -352,6 +409,12 @@ impl Caches {
         if victim.dirty {
             counts.add(&self.caches[k].name("writebacks"), 1);
         }
+        self.hand_down(k, victim, counts);
+    }
+
+    /// What a cache gives up goes to the one below: to stay there if that is exclusive, else only if dirty.
+    fn hand_down(&mut self, k: usize, victim: Line, counts: &mut Counts) {
+        let below = self.below(k);
         match below {
             Some(lower) if self.caches[lower].exclusive() => {
                 let key = self.caches[lower].key(victim.addr);
@@ -393,7 +456,7 @@ impl Caches {
         let Some(k) = k else { return self.write(addr, ReferenceKind::Writeback) };
         let through = self.caches[k].through();
         let allocates = self.caches[k].settings.write_allocate;
-        let key = self.caches[k].key(addr);
+        let key = self.caches[k].place(addr);
         let taken = match self.caches[k].lines.peek(key) {
             Some(line) => {
                 line.dirty |= !through;
@@ -415,7 +478,7 @@ impl Caches {
 
     /// A store to a line comes to a cache: it stays in the first one that has the line and writes back.
     fn store(&mut self, k: usize, addr: u64, counts: &mut Counts) {
-        let key = self.caches[k].key(addr);
+        let key = self.caches[k].place(addr);
         let through = self.caches[k].through();
         if let Some(line) = self.caches[k].lines.peek(key)
             && !through

@@ -33,8 +33,20 @@ impl Memory {
         self.make_room(self.page, effects)?;
         let mut full = false;
         loop {
+            if let Some(page) = page.filter(|_| self.colours > 1) {
+                let frame = self.buddy.take_coloured(self.colours, page.number() % self.colours);
+                if let Some(frame) = frame {
+                    self.counts.add("os.colour.hits", 1);
+                    return Ok(frame);
+                }
+            }
             match self.buddy.take(0) {
-                Some(frame) => return Ok(frame),
+                Some(frame) => {
+                    if page.is_some() && self.colours > 1 {
+                        self.counts.add("os.colour.misses", 1);
+                    }
+                    return Ok(frame);
+                }
                 None => self.evict(&mut full, effects)?,
             }
         }

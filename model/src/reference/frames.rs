@@ -50,6 +50,39 @@ impl Buddy {
         }
     }
 
+    /// Takes a frame that is `colour` modulo `colours`, the first one in the lowest block of the smallest
+    /// order that has one; untouched memory is cut into blocks where no block has.
+    pub fn take_coloured(&mut self, colours: u64, colour: u64) -> Option<u64> {
+        loop {
+            let mut blocks = self.free.clone();
+            blocks.sort_unstable();
+            let frames = |(order, first): (u32, u64)| first..first + (1 << order);
+            let found = blocks.into_iter().find_map(|block| {
+                let frame = frames(block).find(|frame| frame % colours == colour)?;
+                Some((block, frame))
+            });
+            if let Some((block, frame)) = found {
+                self.free.retain(|other| *other != block);
+                let (mut order, mut first) = block;
+                while order > 0 {
+                    order -= 1;
+                    self.splits += 1;
+                    let upper = first + (1 << order);
+                    if frame < upper {
+                        self.free.push((order, upper));
+                    } else {
+                        self.free.push((order, first));
+                        first = upper;
+                    }
+                }
+                return Some(frame);
+            }
+            let next = block_at(self.untouched, self.frames)?;
+            self.free.push((next, self.untouched));
+            self.untouched += 1 << next;
+        }
+    }
+
     /// Gives a block back. While its buddy is free too, the two are one block.
     pub fn give(&mut self, first: u64, order: u32) {
         let (mut first, mut order) = (first, order);

@@ -15,6 +15,7 @@ use super::hashed::Hashed;
 use super::reclaim::{self, Policy};
 use super::shape::Shape;
 use super::swap::{Slots, Window};
+use crate::cache::settings::{Alias, Cache};
 use crate::config::Config;
 use crate::mmu::settings::PageTable;
 use crate::os::reclaim::Page as Owner;
@@ -123,6 +124,8 @@ pub struct Memory {
     /// Frames of user data in use.
     pub pages: BTreeMap<u64, Page>,
     pub buddy: Buddy,
+    /// The least number that is a multiple of the colours of every cache.
+    pub colours: u64,
     pub places: TablePlaces,
     /// What is walked where page tables are hashed.
     pub hashed: Option<Hashed>,
@@ -146,6 +149,19 @@ pub struct Memory {
     pub hand: u64,
     pub counts: Counts,
     peak: u64,
+}
+
+/// How many colours pages have: what the pages of a way of each coloured cache divide.
+fn colours(config: &Config) -> u64 {
+    let page = config.mmu.base_page().0;
+    let coloured = |cache: &&Cache| config.mmu.enabled && cache.alias == Some(Alias::Colour);
+    let ways = config.cache.iter().filter(coloured).map(|cache| {
+        // A cache has fewer than 2^32 lines.
+        let lines = (cache.size.0 / cache.line.0) as u32;
+        (cache.size.0 / u64::from(cache.ways.of(lines)) / page).max(1)
+    });
+    let ways: Vec<u64> = ways.collect();
+    (1..).find(|colours| ways.iter().all(|way| colours % way == 0)).unwrap_or(1)
 }
 
 impl Memory {
@@ -173,6 +189,7 @@ impl Memory {
             tables: BTreeMap::new(),
             pages: BTreeMap::new(),
             buddy: Buddy::new(frames),
+            colours: colours(config),
             places: TablePlaces::new(page, shape.unit, frames, textbook || flat || hashed),
             hashed: None,
             slots: Slots::new(&config.swap, page, textbook),

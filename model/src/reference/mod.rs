@@ -35,6 +35,7 @@ use std::collections::BTreeMap;
 use tracegen::batch::Batch;
 use tracegen::record::{Access, CpuId, Event as TraceEvent, ProcessId, Record};
 
+use crate::address::PageShift;
 use crate::cache::settings::Stream;
 use crate::config::Config;
 use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, UNTRANSLATED, WALKED, Work};
@@ -122,7 +123,16 @@ impl Reference {
             page: config.mmu.base_page().0,
             tlbs: Tlbs::new(&config.mmu, seed),
             pwcs: Pwcs::new(&config.mmu, &memory.shape, seed),
-            caches: Caches::new(&config.cache, config.mmu.walker.entry_level.as_deref(), seed),
+            caches: Caches::new(
+                &config.cache,
+                config.mmu.walker.entry_level.as_deref(),
+                // A page's size is a power of two.
+                config
+                    .mmu
+                    .enabled
+                    .then(|| PageShift(config.mmu.base_page().0.trailing_zeros() as u8)),
+                seed,
+            ),
             memory,
             lanes: BTreeMap::new(),
             asids: config.mmu.asids.into(),

@@ -37,6 +37,7 @@ fn cache(name: &str, level: u8, latency: u64, mshrs: u32) -> Cache {
         latency: Some(Span::Cycles(latency)),
         replacement: Default::default(),
         indexing: Default::default(),
+        alias: None,
         mshrs,
         write: Default::default(),
         write_allocate: true,

@@ -1,5 +1,6 @@
 //! A level of a hierarchy with rules: what is known of each of its lines.
 
+use super::names::{Name, Names};
 use crate::address::{PageShift, PhysAddr};
 use crate::cache::level::{CacheCounters, array};
 use crate::cache::prefetch::{Seen, Watcher};
@@ -15,6 +16,8 @@ pub(super) struct Extra {
     pub writethroughs: u64,
     /// Its lines that went because a level below displaced them.
     pub back_invalidations: u64,
+    /// Its lines that left a set because an access looked for them in another.
+    pub alias_moves: u64,
     /// Lines that its prefetcher has fetched.
     pub issued: u64,
     /// Those of them that a demand access has used.
@@ -46,6 +49,8 @@ pub(super) struct RuledLevel {
     held: Vec<Held>,
     /// The bits of a line's number that find its set, where the bits above are hashed into them.
     hashed: Option<u32>,
+    /// Which set each line is in, where the line's number does not say.
+    names: Option<Names>,
     pub writes_through: bool,
     pub allocates: bool,
     pub inclusion: Inclusion,
@@ -74,6 +79,7 @@ impl RuledLevel {
             line_shift,
             held: vec![Held::default(); lines.entries()],
             lines,
+            names: settings.aliased(page).map(|step| Names::new(step, sets, line_shift)),
             hashed: settings.hash.then(|| sets.next_power_of_two().trailing_zeros()),
             writes_through: settings.write == Write::Through,
             allocates: settings.write_allocate,
@@ -107,8 +113,35 @@ impl RuledLevel {
         line ^ folded
     }
 
-    fn key(&self, addr: PhysAddr) -> Key {
-        Key { number: self.hash(addr.0 >> self.line_shift), context: 0 }
+    /// What an access that names the line of `addr` like this finds it by.
+    fn key(&self, addr: PhysAddr, name: Name) -> Key {
+        let line = addr.0 >> self.line_shift;
+        let number = match &self.names {
+            Some(names) => names.number(line, name),
+            None => self.hash(line),
+        };
+        Key { number, context: 0 }
+    }
+
+    /// The same for the access under way.
+    fn sought(&self, addr: PhysAddr) -> Key {
+        self.key(addr, self.names.as_ref().map(|names| names.now).unwrap_or_default())
+    }
+
+    /// The entry that has the line of `addr`, however it is named.
+    fn entry(&self, addr: PhysAddr) -> Option<(Key, usize)> {
+        let key = match &self.names {
+            Some(names) => Key { number: names.find(addr.0 >> self.line_shift)?, context: 0 },
+            None => self.sought(addr),
+        };
+        Some((key, self.lines.probe(key)?))
+    }
+
+    /// How the access under way names its line.
+    pub fn name(&mut self, name: Name) {
+        if let Some(names) = &mut self.names {
+            names.now = name;
+        }
     }
 
     /// As [`SetAssociative::site`].
@@ -123,30 +156,50 @@ impl RuledLevel {
 
     /// What is held of the line of `addr`; a use of it.
     pub fn use_line(&mut self, addr: PhysAddr) -> Option<&mut Held> {
-        let entry = self.lines.lookup(self.key(addr), false)?;
+        let entry = self.lines.lookup(self.sought(addr), false)?;
         Some(&mut self.held[entry])
     }
 
     /// What is held of the line of `addr`; no use.
     pub fn held(&self, addr: PhysAddr) -> Option<&Held> {
-        self.lines.probe(self.key(addr)).map(|entry| &self.held[entry])
+        self.entry(addr).map(|(_, entry)| &self.held[entry])
+    }
+
+    /// Whether an access that names the line of `addr` like this finds it; no use.
+    pub fn finds(&self, addr: PhysAddr, name: Name) -> bool {
+        self.lines.probe(self.key(addr, name)).is_some()
+    }
+
+    /// Takes the line of `addr` out, that has been looked for, if it is in another set.
+    pub fn take_alias(&mut self, addr: PhysAddr) -> Option<Held> {
+        self.names.as_ref()?;
+        let held = self.take(addr)?;
+        self.extra.alias_moves += 1;
+        self.counters.writebacks += u64::from(held.dirty);
+        Some(held)
     }
 
     /// Makes the line of `addr` dirty, without a use; whether it is there.
     pub fn mark_dirty(&mut self, addr: PhysAddr) -> bool {
-        let entry = self.lines.probe(self.key(addr));
-        entry.inspect(|entry| self.held[*entry].dirty = true).is_some()
+        let entry = self.entry(addr);
+        entry.inspect(|(_, entry)| self.held[*entry].dirty = true).is_some()
     }
 
     /// Puts in the line of `addr`, which is not there; what had to go for it.
     pub fn put(&mut self, addr: PhysAddr, dirty: bool, prefetched: bool) -> Option<Held> {
         let line = addr.0 >> self.line_shift;
-        let inserted = self.lines.insert(self.key(addr));
+        let key = self.sought(addr);
+        let inserted = self.lines.insert(key);
         let (Inserted::Filled(entry) | Inserted::Displaced(entry) | Inserted::There(entry)) =
             inserted;
         debug_assert!(!matches!(inserted, Inserted::There(_)), "the line is there already");
         let old = std::mem::replace(&mut self.held[entry], Held { line, dirty, prefetched });
-        let victim = matches!(inserted, Inserted::Displaced(_)).then_some(old)?;
+        let victim = matches!(inserted, Inserted::Displaced(_)).then_some(old);
+        if let Some(names) = &mut self.names {
+            victim.iter().for_each(|victim| names.forget(victim.line));
+            names.put(line, key.number);
+        }
+        let victim = victim?;
         self.counters.evictions += 1;
         self.extra.useless += u64::from(victim.prefetched);
         Some(victim)
@@ -154,9 +207,11 @@ impl RuledLevel {
 
     /// Takes the line of `addr` out, where it is there.
     pub fn take(&mut self, addr: PhysAddr) -> Option<Held> {
-        let key = self.key(addr);
-        let entry = self.lines.probe(key)?;
+        let (key, entry) = self.entry(addr)?;
         self.lines.invalidate(key);
+        if let Some(names) = &mut self.names {
+            names.forget(addr.0 >> self.line_shift);
+        }
         self.extra.useless += u64::from(self.held[entry].prefetched);
         Some(self.held[entry])
     }
@@ -175,16 +230,25 @@ impl RuledLevel {
         }
     }
 
-    /// The set and the tag of an address.
-    pub fn locate(&self, addr: PhysAddr) -> (usize, u64) {
-        self.lines.index().split(self.key(addr).number)
+    /// The set and the tag of an address that an access names like this.
+    pub fn locate(&self, addr: PhysAddr, name: Name) -> (usize, u64) {
+        self.lines.index().split(self.key(addr, name).number)
     }
 
     /// Puts a clean line in a set and way, as a preloaded machine has it; returns its first byte.
     pub fn place(&mut self, set: usize, way: usize, tag: u64) -> Result<PhysAddr, PlaceError> {
         let entry = self.lines.place(set, way, tag, 0)?;
         let number = self.lines.index().join(set, tag).ok_or(PlaceError::Tag { tag })?;
-        let line = self.hash(number);
+        let line = match &mut self.names {
+            Some(names) => {
+                let line = names.line(number);
+                if names.put(line, number) {
+                    return Err(PlaceError::Duplicate { set, tag });
+                }
+                line
+            }
+            None => self.hash(number),
+        };
         self.held[entry] = Held { line, ..Held::default() };
         Ok(self.start(line))
     }
@@ -193,7 +257,11 @@ impl RuledLevel {
     pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
         self.counters.report(&self.name, statistics, instructions);
         let name = &self.name;
-        let Extra { writethroughs, back_invalidations, .. } = self.extra;
+        let Extra { writethroughs, back_invalidations, alias_moves, .. } = self.extra;
+        if self.names.is_some() {
+            let doc = "Lines that left their set because an access looked for them in another";
+            statistics.count(format!("{name}.alias_moves"), "lines", doc, alias_moves);
+        }
         if self.writes_through {
             let doc = "Writes passed on to the level below";
             statistics.count(format!("{name}.writethroughs"), "writes", doc, writethroughs);

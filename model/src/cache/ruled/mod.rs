@@ -19,6 +19,7 @@
 //! same, which a test holds them to.
 
 mod level;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ use crate::outcome::{MEMORY, Reference, ReferenceKind};
 use crate::replacement::PlaceError;
 use crate::statistics::Statistics;
 use level::{Held, RuledLevel};
+pub use names::Name;
 
 /// A line that a prefetcher wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -41,6 +43,8 @@ pub struct Request {
     pub stream: Stream,
     /// The line's first byte.
     pub addr: PhysAddr,
+    /// How the access would name it.
+    pub name: Name,
 }
 
 /// The caches of a CPU, with rules.
@@ -55,8 +59,11 @@ pub struct RuledHierarchy {
     /// Lines that back-invalidation has taken from the first level for data, by their first byte, since
     /// somebody asked.
     gone: Vec<PhysAddr>,
-    /// The site of the access under way.
+    /// The site of the access under way, and how it names its line.
     site: u64,
+    name: Name,
+    /// The levels that find lines by their names.
+    named: Vec<u8>,
 }
 
 /// Checks that the level above an exclusive one can do with it.
@@ -146,7 +153,11 @@ impl RuledHierarchy {
             }
         }
         let above = (0..levels.len()).map(|index| order.above(index)).collect();
-        Ok(Self { levels, order, above, wanted: Vec::new(), gone: Vec::new(), site: 0 })
+        // There are at most 254 caches.
+        let named = (0u8..).zip(settings).filter(|(_, cache)| cache.aliased(page).is_some());
+        let named = named.map(|(index, _)| index).collect();
+        let (wanted, gone, site, name) = Default::default();
+        Ok(Self { levels, order, above, wanted, gone, site, name, named })
     }
 
     pub(super) fn order(&self) -> &Arrangement {
@@ -161,8 +172,12 @@ impl RuledHierarchy {
         self.levels[usize::from(index)].line_shift
     }
 
-    pub(super) fn locate(&self, index: u8, addr: PhysAddr) -> (usize, u64) {
-        self.levels[usize::from(index)].locate(addr)
+    pub(super) fn locate(&self, index: u8, addr: PhysAddr, name: Name) -> (usize, u64) {
+        self.levels[usize::from(index)].locate(addr, name)
+    }
+
+    pub(super) fn finds(&self, index: u8, addr: PhysAddr, name: Name) -> bool {
+        self.levels[usize::from(index)].finds(addr, name)
     }
 
     /// Whether the line of `addr` is in the level at `index`, and dirty.
@@ -219,9 +234,17 @@ impl RuledHierarchy {
         }
     }
 
-    /// The site of the access that follows.
-    pub(crate) fn set_site(&mut self, site: u64) {
+    /// The site of the access that follows, and how it names its line.
+    pub(crate) fn announce(&mut self, site: u64, name: Name) {
         self.site = site;
+        self.set_name(name);
+    }
+
+    fn set_name(&mut self, name: Name) {
+        self.name = name;
+        for index in &self.named {
+            self.levels[usize::from(*index)].name(name);
+        }
     }
 
     /// Takes the next line that a prefetcher wants; the first that was asked for first.
@@ -256,11 +279,13 @@ impl RuledHierarchy {
 
     /// As [`CacheHierarchy::walk_read`](super::CacheHierarchy::walk_read).
     pub(super) fn walk_read(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        self.set_name(Name::physical(addr));
         self.reference(Stream::Data, self.order.walk_entry, addr, false, Source::Walk, memory)
     }
 
     /// As [`CacheHierarchy::table_write`](super::CacheHierarchy::table_write).
     pub(super) fn table_write(&mut self, addr: PhysAddr, memory: &mut Vec<Reference>) -> u8 {
+        self.set_name(Name::physical(addr));
         if let Some(entry) = self.order.walk_chain().first().copied() {
             self.level_mut(entry).counters.walk_writes += 1;
             if self.level(entry).held(addr).is_some() {
@@ -274,7 +299,8 @@ impl RuledHierarchy {
     /// Fetches a line that a prefetcher wants into its level: the level below that had it, or [`MEMORY`].
     /// `None` where its level has it already, and nothing happens.
     pub(super) fn prefetch(&mut self, request: Request, memory: &mut Vec<Reference>) -> Option<u8> {
-        let Request { into, stream, addr } = request;
+        let Request { into, stream, addr, name } = request;
+        self.set_name(name);
         if self.level(into).held(addr).is_some() {
             return None;
         }
@@ -306,7 +332,7 @@ impl RuledHierarchy {
     ) -> u8 {
         let length = self.order.chain(stream).len();
         let mut missed = entry;
-        while missed < length && !self.look_up(stream, missed, addr, source) {
+        while missed < length && !self.look_up(stream, missed, addr, source, memory) {
             missed += 1;
         }
         let takes =
@@ -326,9 +352,17 @@ impl RuledHierarchy {
         served
     }
 
-    /// Looks a level up; whether it has the line.
-    fn look_up(&mut self, stream: Stream, at: usize, addr: PhysAddr, source: Source) -> bool {
-        let (index, site) = (self.order.chain(stream)[at], self.site);
+    /// Looks a level up; whether it has the line. One that is in another set than the access looks in leaves
+    /// it: the level below will have it if it is dirty, or exclusive.
+    fn look_up(
+        &mut self,
+        stream: Stream,
+        at: usize,
+        addr: PhysAddr,
+        source: Source,
+        memory: &mut Vec<Reference>,
+    ) -> bool {
+        let (index, site, name) = (self.order.chain(stream)[at], self.site, self.name);
         let Self { levels, wanted, .. } = self;
         let level = &mut levels[usize::from(index)];
         let held = level.use_line(addr);
@@ -340,11 +374,16 @@ impl RuledHierarchy {
         if demand {
             let shift = level.line_shift;
             let lines = level.watch(addr, site, hit, first_use).iter();
-            wanted.extend(lines.map(|line| Request {
-                into: index,
-                stream,
-                addr: PhysAddr(line << shift),
+            wanted.extend(lines.map(|line| {
+                let start = PhysAddr(line << shift);
+                Request { into: index, stream, addr: start, name: name.beside(addr, start) }
             }));
+        }
+        if !hit && let Some(alias) = self.level_mut(index).take_alias(addr) {
+            if self.first_data() == Some(index) {
+                self.gone.push(addr);
+            }
+            self.dispose(index, alias, memory);
         }
         hit
     }

@@ -1,6 +1,7 @@
 use super::*;
+use crate::address::VirtAddr;
 use crate::cache::CacheHierarchy;
-use crate::cache::settings::Indexing;
+use crate::cache::settings::{Alias, Indexing};
 use crate::mmu::settings::Ways;
 use crate::statistics::Statistics;
 use crate::units::ByteSize;
@@ -20,6 +21,7 @@ fn cache(name: &str, level: u8, lines: u64, ways: u32) -> Cache {
         latency: None,
         replacement: Default::default(),
         indexing: Indexing::Pipt,
+        alias: None,
         mshrs: 8,
         write: Write::Back,
         write_allocate: true,
@@ -264,7 +266,7 @@ fn a_hash_spreads_a_power_of_two_stride() {
     let sets = |hash| {
         let list = [Cache { hash, ..cache("l1", 1, 64, 1) }];
         let machine = Machine::new(&list);
-        let set = |line: u64| machine.caches.locate(0, PhysAddr(line * LINE)).0;
+        let set = |line: u64| machine.caches.locate(0, PhysAddr(line * LINE), Name::default()).0;
         (0..64).map(|k| set(64 * k)).collect::<std::collections::BTreeSet<_>>().len()
     };
     assert_eq!((sets(false), sets(true)), (1, 64));
@@ -286,4 +288,76 @@ fn rules_that_cannot_be_name_the_key() {
     assert!(message(&[cache("l1", 1, 4, 4), larger]).starts_with("`cache.l2.line`"));
     let page = Cache { prefetch_page: ByteSize(32), ..cache("l1", 1, 4, 4) };
     assert!(message(&[page]).starts_with("`cache.l1.prefetch_page`"));
+}
+
+/// Two names of one line whose virtual indices differ: it is in one set at a time, and comes back dirty from
+/// the level below, to which it is written.
+#[test]
+fn a_line_moves_to_the_set_that_it_is_looked_for_in() {
+    let alias = Some(Alias::Hardware);
+    let first = Cache { indexing: Indexing::Vipt, alias, ..cache("l1", 1, 128, 1) };
+    let mut machine = Machine::new(&[first, cache("l2", 2, 16, 16)]);
+    let (one, other) = (Name { virt: VirtAddr(0x8000) }, Name { virt: VirtAddr(0x9000) });
+    let addr = PhysAddr(0x3_0000);
+    machine.caches.announce(0, one);
+    assert_eq!(machine.store(addr.0 / LINE), MEMORY);
+    let found = |machine: &Machine| {
+        (machine.caches.finds(0, addr, one), machine.caches.finds(0, addr, other))
+    };
+    assert_eq!(found(&machine), (true, false));
+    for (name, expected) in [(other, (false, true)), (one, (true, false)), (one, (true, false))] {
+        let hit = machine.caches.finds(0, addr, name);
+        machine.caches.announce(0, name);
+        assert_eq!(machine.load(addr.0 / LINE), if hit { 0 } else { 1 });
+        assert_eq!(found(&machine), expected);
+    }
+    assert_eq!(machine.has(1, addr.0 / LINE), Some(true));
+    let mut gone = Vec::new();
+    machine.caches.take_gone(|addr| gone.push(addr));
+    assert_eq!(gone, [addr, addr]);
+    let count = |name: &str| machine.statistic(name);
+    assert_eq!(
+        (count("l1.alias_moves"), count("l1.writebacks"), count("l1.evictions")),
+        (2.0, 1.0, 0.0)
+    );
+    assert_eq!((count("l1.misses"), count("l2.hits"), count("l2.misses")), (3.0, 2.0, 1.0));
+}
+
+/// Page-table reads, and whatever knows the physical address alone, find the line in whichever set it is.
+#[test]
+fn a_line_is_found_by_its_physical_address_in_any_set() {
+    let alias = Some(Alias::Hardware);
+    let first = Cache { indexing: Indexing::Vipt, alias, ..cache("l1", 1, 128, 1) };
+    let second = Cache { inclusion: Inclusion::Inclusive, ..cache("l2", 2, 1, 1) };
+    let mut machine = Machine::new(&[first, second]);
+    machine.caches.announce(0, Name { virt: VirtAddr(0x1040) });
+    machine.load(1);
+    assert_eq!(machine.has(0, 1), Some(false));
+    assert_eq!(machine.caches.table_write(PhysAddr(64), &mut machine.memory), 0);
+    assert_eq!(machine.has(0, 1), Some(true));
+    machine.load(2);
+    assert_eq!((machine.has(0, 1), machine.written()), (None, vec![(1, true)]));
+}
+
+#[test]
+fn aliases_that_cannot_be_name_the_key() {
+    let message = |last: Cache| {
+        let above = (last.level > 1).then(|| cache("l1", 1, 4, 4));
+        let list: Vec<Cache> = above.into_iter().chain([last]).collect();
+        RuledHierarchy::new(&list, None, Some(PageShift(12)), 40, 0).unwrap_err().to_string()
+    };
+    let aliased = |alias, level| Cache {
+        indexing: Indexing::Vipt,
+        alias: Some(alias),
+        ..cache(if level == 1 { "l1" } else { "l2" }, level, 128, 1)
+    };
+    let physical = Cache { indexing: Indexing::Pipt, ..aliased(Alias::Hardware, 1) };
+    assert!(message(physical).starts_with("`cache.l1.alias`"));
+    assert!(
+        message(Cache { hash: true, ..aliased(Alias::Colour, 1) }).starts_with("`cache.l1.alias`")
+    );
+    assert!(message(aliased(Alias::Hardware, 2)).starts_with("`cache.l2.alias`"));
+    let odd = Cache { size: ByteSize(96 * LINE), ..aliased(Alias::Colour, 1) };
+    assert!(message(odd).starts_with("`cache.l1.alias`"));
+    assert!(message(Cache { alias: None, ..aliased(Alias::Hardware, 1) }).contains("alias = "));
 }

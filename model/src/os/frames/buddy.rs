@@ -137,6 +137,30 @@ impl Buddy {
         true
     }
 
+    /// A frame whose number has the remainder `colour` by `colours`: of the free blocks that have one the
+    /// lowest of the smallest, and in it the first. `None` where no free block has one.
+    pub fn allocate_coloured(&mut self, colours: u64, colour: u64) -> Option<u32> {
+        self.spread();
+        let frame = loop {
+            let mut blocks = self
+                .lists
+                .iter()
+                .enumerate()
+                .flat_map(|(order, list)| list.iter().map(move |first| (*first, order)));
+            let found = blocks.find_map(|(first, order)| {
+                let first = u64::from(first);
+                let ahead = (colour + colours - first % colours) % colours;
+                (ahead < 1 << order).then_some(first + ahead)
+            });
+            match found {
+                // Frames have numbers below 2^32.
+                Some(frame) => break frame as u32,
+                None => self.materialise()?,
+            }
+        };
+        self.take(frame).then_some(frame)
+    }
+
     /// Gives back a block that [`Self::allocate`] handed out.
     pub fn release(&mut self, first: u32, order: usize) {
         self.spread();
@@ -213,6 +237,24 @@ impl Buddy {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Frames 1 and 2 are taken out of eight: of four colours the third is next at 6, and the second at 5.
+    #[test]
+    fn a_colour_is_taken_from_the_smallest_block_that_has_it() {
+        let mut buddy = Buddy::new(8);
+        assert_eq!(
+            (buddy.allocate_coloured(4, 1), buddy.allocate_coloured(4, 2)),
+            (Some(1), Some(2))
+        );
+        assert_eq!(buddy.free_blocks()[..3], [2, 0, 1], "0, 3, and 4 to 7");
+        assert_eq!(
+            (buddy.allocate_coloured(4, 2), buddy.allocate_coloured(4, 1)),
+            (Some(6), Some(5))
+        );
+        assert_eq!((buddy.allocate_coloured(4, 1), buddy.free()), (None, 4));
+        assert_eq!(buddy.allocate_coloured(3, 1), Some(4), "colours need not be a power of two");
+        buddy.check().unwrap();
+    }
 
     #[test]
     fn four_pages_of_eight_split_once_and_merge_back() {

@@ -181,13 +181,23 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
     for level in 1..=dice.below(4) {
         let serving = dice.pick(below);
         for (place, serves) in serving.iter().enumerate() {
-            let (lines, ways, policy) = geometry(dice);
+            let (mut lines, ways, policy) = geometry(dice);
+            let aliased = ruled && level == 1 && dice.percent(30);
+            let coloured = dice.percent(6);
+            if aliased || coloured {
+                // More sets than a page has lines.
+                lines *= dice.pick(&[1, 8, 64]);
+            }
             let name = format!("c{level}-{place}");
             let _ = writeln!(text, "[[cache]]\nname = \"{name}\"\nlevel = {level}");
             let _ = writeln!(text, "serves = [{serves}]\nsize = {}\nways = {ways}", lines * line);
             let _ = writeln!(text, "line = {line}\nreplacement = {policy}");
+            if aliased || coloured {
+                let alias = if aliased { "hardware" } else { "colour" };
+                let _ = writeln!(text, "indexing = \"vipt\"\nalias = \"{alias}\"");
+            }
             if ruled {
-                through |= rules(dice, level, line, !through && !grown, text);
+                through |= rules(dice, level, line, !through && !grown, aliased || coloured, text);
             }
             if serves.contains("data") {
                 names.push(name);
@@ -205,7 +215,15 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
 }
 
 /// What a cache does beyond writing back and allocating; whether it writes through.
-fn rules(dice: &mut Dice, level: u64, line: u64, takes_dirty: bool, text: &mut String) -> bool {
+/// `virt`: its sets come from virtual addresses.
+fn rules(
+    dice: &mut Dice,
+    level: u64,
+    line: u64,
+    takes_dirty: bool,
+    virt: bool,
+    text: &mut String,
+) -> bool {
     let through = dice.percent(25);
     if through {
         let _ = writeln!(text, "write = \"through\"");
@@ -221,7 +239,7 @@ fn rules(dice: &mut Dice, level: u64, line: u64, takes_dirty: bool, text: &mut S
         };
         let _ = writeln!(text, "inclusion = \"{inclusion}\"");
     }
-    if dice.percent(20) {
+    if dice.percent(20) && !virt {
         let _ = writeln!(text, "hash = true");
     }
     if dice.percent(40) {
