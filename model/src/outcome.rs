@@ -158,7 +158,7 @@ pub enum Work {
     },
     /// Translations are invalidated on this CPU.
     Invalidate {
-        /// How many pages.
+        /// How many pages; 0: everything of an address space.
         pages: u64,
     },
     /// The faulting task waits for base pages from swap.

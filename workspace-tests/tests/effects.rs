@@ -12,7 +12,7 @@ use model::statistics::Statistics;
 use model::time::Timing;
 use serde_json::Value;
 use tracegen::batch::Batch;
-use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection, Record};
+use tracegen::record::{Access, AccessKind, Advice, Backing, Branch, Event, Protection, Record};
 
 /// Machines that between them have every part: Skylake short of memory, so that it swaps, a small one on a
 /// hard disk with less usual choices, one whose caches prefetch, and one on DDR5.
@@ -23,7 +23,7 @@ const MACHINES: [&str; 6] = [
      [[swap.content]]\nclass = 1\nratio = 2\n\
      [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\nreplacement = \"random\"\n\
      [[mmu.tlb]]\nname = \"stlb\"\nlevel = 2\nentries = 64\nways = 4\n\
-     [[mmu.pwc]]\nlevel = 2\nentries = 2\nways = 2\n\
+     [[mmu.pwc]]\nlevel = 2\nentries = 2\nways = 2\n[mmu]\npwc_invalidation = \"address-space\"\n\
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n\
      [[cache]]\nname = \"l2\"\nlevel = 2\nsize = \"64KiB\"\nways = 4\nreplacement = \"srrip\"\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"32MiB\"\n\
@@ -43,6 +43,7 @@ const MACHINES: [&str; 6] = [
 
 const HEAP: u64 = 0x10_0000_0000;
 const CODE: u64 = 0x40_0000;
+const KERNEL: u64 = 0xffff_8000_0000_0000;
 
 /// The Knuth linear congruential generator's high bits.
 struct Numbers(u64);
@@ -101,6 +102,13 @@ fn trace() -> Vec<Record> {
         if step >= 4000 && step.is_multiple_of(500) {
             let process = (step / 500 % 2) as u32;
             records.push(event(Event::Switch { process }));
+        }
+        if step.is_multiple_of(300) {
+            // The kernel's memory, and pages that the program gives back.
+            let addr = KERNEL + step % 4 * 4096;
+            records.push(Record::Access(Access { addr, size: 8, ..Access::default() }));
+            let advice = Advice::DontNeed;
+            records.push(event(Event::Madvise { addr: HEAP, length: 16 << 10, advice }));
         }
         let kind = match numbers.below(4) {
             0 => AccessKind::Store,
@@ -234,6 +242,9 @@ fn candidates(value: &Value) -> Vec<String> {
                 "32MiB",
                 "64KiB",
                 "full",
+                "round-robin",
+                "upper-half",
+                "freed-tables",
             ];
             list.extend(names.map(|name| format!("\"{name}\"")));
             list

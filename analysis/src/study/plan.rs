@@ -18,7 +18,7 @@ use crate::trace::TraceSpec;
 
 /// The version of the model's results: it changes whenever a change of the code changes a number, so
 /// that stored points of an older model are not taken for results of this one.
-pub const MODEL_VERSION: u32 = 4;
+pub const MODEL_VERSION: u32 = 5;
 
 /// The most points that a study can have.
 const LARGEST: usize = 1 << 20;

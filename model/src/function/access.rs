@@ -7,7 +7,7 @@ use super::lane::Origin;
 use super::recent::Met;
 use super::translate::{Request, Translated};
 use super::{Cpu, SimulationError, Simulator};
-use crate::address::{PhysAddr, VirtAddr};
+use crate::address::{Asid, PhysAddr, VirtAddr};
 use crate::cache::Caches;
 use crate::cache::ruled::Name;
 use crate::cache::settings::Stream;
@@ -41,9 +41,15 @@ pub(super) struct Place {
 }
 
 /// What an access asks for, from its first byte on.
-pub(super) fn request(access: &Access, process: ProcessId, ancestor: Origin) -> Request {
+pub(super) fn request(
+    access: &Access,
+    process: ProcessId,
+    asid: Asid,
+    ancestor: Origin,
+) -> Request {
     Request {
         process,
+        asid,
         kind: access.kind,
         addr: VirtAddr(access.addr),
         next_use: None,
@@ -107,7 +113,7 @@ impl Simulator {
         self.run_process(process);
         let now = self.cpu.emitter.instructions();
         let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
-        let mut request = request(access, process, origin);
+        let mut request = request(access, process, self.cpu.asid, origin);
         let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
         let one_part = (access.addr ^ last) >> self.part_shift(stream) == 0;
         let value = if one_part || self.crossing == LineCrossing::Ignore {

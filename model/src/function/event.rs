@@ -54,6 +54,7 @@ impl Simulator {
             return Ok(());
         }
         self.effects.clear();
+        self.run_process(self.lanes[lane].process);
         self.os.event(self.lanes[lane].process, event, &mut self.effects)?;
         out.work.extend_from_slice(&self.effects.work);
         if !self.effects.work.is_empty() {

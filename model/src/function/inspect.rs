@@ -7,7 +7,7 @@ use super::Simulator;
 use crate::address::{PhysAddr, VirtAddr};
 use crate::cache::ruled::Name;
 use crate::cache::settings::Stream;
-use crate::os::{Effects, Steps};
+use crate::os::{Effects, KERNEL, Steps};
 use crate::outcome::FaultKind;
 
 /// A look-up in one TLB.
@@ -143,7 +143,12 @@ impl Simulator {
         let Some(addr) = self.os.fold(VirtAddr(seen.va)) else {
             return self.inspect_fault(seen, process, kind);
         };
-        let asid = self.asids.current(process);
+        let running = process;
+        let (process, asid) = match self.os.is_global(addr) {
+            true => (KERNEL, self.asids.global()),
+            false => (process, self.asids.current(0, process)),
+        };
+        let tables = self.asids.current(0, running);
         let page = self.base_page.page_of(addr);
         let cpu = &self.cpu;
         for &place in cpu.tlbs.chain(stream, self.base_page) {
@@ -161,7 +166,7 @@ impl Simulator {
         let leaf = self.os.walk(process, addr, &mut steps);
         let highest = self.os.geometry().first_read();
         let start =
-            asid.and_then(|asid| cpu.pwc.probe(asid, addr)).map_or(highest + 1, |s| s.level);
+            tables.and_then(|asid| cpu.pwc.probe(asid, addr)).map_or(highest + 1, |s| s.level);
         for step in steps.iter() {
             let read = step.level < start;
             seen.walk.push(TableStep {

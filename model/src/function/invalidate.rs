@@ -1,44 +1,69 @@
 //! What translation hardware has to forget: pages that the kernel has changed, and address spaces that a
 //! CPU leaves.
 
+use super::asids::{Assignment, Flush};
 use super::{Cpu, Simulator};
-use crate::address::Asid;
+use crate::address::{Asid, PageShift, VirtAddr};
 use crate::os::Invalidation;
+
+/// The CPU that runs everything.
+const CPU: usize = 0;
 
 impl Simulator {
     /// Makes the translation hardware forget what the kernel has changed.
     pub(super) fn invalidate(&mut self) {
-        let Self { cpu: Cpu { tlbs, pwc, recall, .. }, asids, effects, .. } = self;
+        let Self { cpu, asids, effects, .. } = self;
         for invalidation in effects.invalidations.drain(..) {
             let (Invalidation::Page { process, .. }
             | Invalidation::Process(process)
             | Invalidation::Table { process, .. }) = invalidation;
             // Of a process without an identifier nothing is there.
-            let Some(asid) = asids.current(process) else { continue };
+            let Some(asid) = asids.invalidated(CPU, process) else { continue };
             match invalidation {
-                Invalidation::Page { addr, size, .. } => {
-                    tlbs.invalidate_page(asid, addr, size);
-                    recall.page_disturbed(size.page_of(addr).0);
-                }
-                Invalidation::Process(_) => {
-                    tlbs.flush_asid(asid);
-                    pwc.flush_asid(asid);
-                    recall.pages_disturbed();
-                }
-                Invalidation::Table { level, addr, .. } => pwc.invalidate(asid, addr, level),
+                Invalidation::Page { addr, size, .. } => cpu.forget_page(asid, addr, size),
+                Invalidation::Process(_) => cpu.forget_process(asid),
+                Invalidation::Table { level, addr, .. } => cpu.pwc.invalidate(asid, addr, level),
             }
         }
+    }
+
+    /// Makes the CPU run `process`.
+    #[cold]
+    pub(super) fn switch(&mut self, process: u32) {
+        let Assignment { asid, flush } = self.asids.assign(CPU, process);
+        self.cpu.switch(asid, flush, self.asids.global());
+        self.cpu.process = Some(process);
     }
 }
 
 impl Cpu {
-    /// Runs another address space.
-    pub(super) fn switch(&mut self, asid: Asid, flush: bool) {
-        self.asid = asid;
-        if flush {
-            self.tlbs.flush();
-            self.pwc.flush();
-            self.recall.pages_disturbed();
+    /// A page has changed.
+    fn forget_page(&mut self, asid: Asid, addr: VirtAddr, size: PageShift) {
+        self.tlbs.invalidate_page(asid, addr, size);
+        if self.page_drops_tables {
+            self.pwc.flush_asid(asid);
         }
+        self.recall.page_disturbed(size.page_of(addr).0);
+    }
+
+    /// An address space has changed.
+    fn forget_process(&mut self, asid: Asid) {
+        self.tlbs.flush_asid(asid);
+        self.pwc.flush_asid(asid);
+        self.recall.pages_disturbed();
+    }
+
+    /// Runs another address space. Entries of `global` pages survive what says so; in paging-structure
+    /// caches nothing is global (Intel SDM volume 3, 5.10.2.4 and 5.10.4.1).
+    fn switch(&mut self, asid: Asid, flush: Flush, global: Option<Asid>) {
+        self.asid = asid;
+        match flush {
+            Flush::Nothing => return,
+            Flush::AddressSpace => return self.forget_process(asid),
+            Flush::AllButGlobal => self.tlbs.flush(global),
+            Flush::Everything => self.tlbs.flush(None),
+        }
+        self.pwc.flush();
+        self.recall.pages_disturbed();
     }
 }

@@ -35,6 +35,7 @@ use crate::address::{Asid, PageShift};
 use crate::cache::settings::Stream;
 use crate::cache::{self, Caches};
 use crate::config::{Config, InvalidSetting, Line};
+use crate::mmu::switching::PwcInvalidation;
 use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Made, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
@@ -114,6 +115,8 @@ struct Cpu {
     process: Option<u32>,
     tlbs: TlbHierarchy,
     pwc: PagingStructureCaches,
+    /// Whether the invalidation of a page drops its address space's entries from these.
+    page_drops_tables: bool,
     caches: Caches,
     predictor: Predictor,
     emitter: Emitter,
@@ -236,12 +239,13 @@ impl Simulator {
                 .map(|stream| caches.chain(stream).first().copied())
                 .map(|first| first.map_or(DEFAULT_LINE_SHIFT, |first| caches.line_shift(first))),
             walks: WalkCounters::new(config.cache.len()),
-            asids: Asids::new(config.mmu.asids),
+            asids: Asids::new(&config.mmu, 1),
             cpu: Cpu {
                 asid: Asid(0),
                 process: None,
                 tlbs,
                 pwc,
+                page_drops_tables: config.mmu.page_invalidation() == PwcInvalidation::AddressSpace,
                 caches,
                 predictor: Predictor::default(),
                 emitter: Emitter::new(0),
@@ -425,14 +429,6 @@ impl Simulator {
         if self.cpu.process != Some(process) {
             self.switch(process);
         }
-    }
-
-    #[cold]
-    fn switch(&mut self, process: u32) {
-        let assignment = self.asids.assign(process);
-        let first = self.cpu.process.is_none();
-        self.cpu.switch(assignment.asid, assignment.flush && !first);
-        self.cpu.process = Some(process);
     }
 
     fn first_tlb(&self, stream: Stream) -> u8 {

@@ -138,7 +138,7 @@ impl Simulator {
         self.cpu.emitter.advance(instructions, self.plain(Stream::Data), out);
         let now = self.cpu.emitter.instructions();
         let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
-        let request = request(&access, self.lanes[lane].process, origin);
+        let request = request(&access, self.lanes[lane].process, self.cpu.asid, origin);
         if let Some(addr) = missed {
             place.served = self.cpu.fetch_line(&request, addr, out);
         }

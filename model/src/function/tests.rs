@@ -3,6 +3,7 @@
 mod colours;
 mod formats;
 mod settled;
+mod switches;
 
 use tracegen::batch::{Batch, Mark};
 use tracegen::record::{Access, AccessKind, Backing, Branch, Event, Protection};

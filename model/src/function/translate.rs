@@ -4,10 +4,10 @@ use tracegen::record::{AccessKind, ProcessId};
 
 use super::emitter::Draft;
 use super::{Cpu, SimulationError, Simulator};
-use crate::address::{PageShift, PhysAddr, VirtAddr};
+use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::mmu::{Found, TlbEntry};
-use crate::os::{Leaf, Reads};
+use crate::os::{KERNEL, Leaf, Reads};
 use crate::outcome::{
     FaultKind, MEMORY, OutcomeKind, Outcomes, Reference, ReferenceKind, UNTRANSLATED, WALKED,
 };
@@ -23,6 +23,8 @@ pub const UNTRANSLATED_PAGE: PageShift = PageShift(63);
 pub struct Request {
     /// The process that makes it.
     pub process: ProcessId,
+    /// What TLB entries for it carry.
+    pub asid: Asid,
     /// What it does.
     pub kind: AccessKind,
     /// Its first byte.
@@ -86,8 +88,15 @@ impl Simulator {
         let Some(addr) = self.os.fold(request.addr) else {
             return self.refuse(request, out).map(|()| None);
         };
-        let asid = self.cpu.asid;
-        let found = self.cpu.tlbs.lookup(request.stream(), asid, addr);
+        let global;
+        let request = match self.asids.global() {
+            Some(asid) if self.os.is_global(addr) => {
+                global = Request { process: KERNEL, asid, ..*request };
+                &global
+            }
+            _ => request,
+        };
+        let found = self.cpu.tlbs.lookup(request.stream(), request.asid, addr);
         if let Some(found) = found
             && let Some(translated) = self.use_entry(request, addr, found, out)
         {
@@ -106,16 +115,17 @@ impl Simulator {
     /// came from. `dirty`: another store changes nothing.
     #[inline]
     fn page_used(&mut self, request: &Request, page: u64, addr: PhysAddr, tlb: u8, dirty: bool) {
-        let Self { cpu: Cpu { recall, asid, .. }, first_tlbs, page_shift, .. } = self;
+        let asid = request.asid;
+        let Self { cpu: Cpu { recall, .. }, first_tlbs, page_shift, .. } = self;
         if first_tlbs[0] == WALKED {
             // Without a TLB every access walks.
             return;
         }
         let start = addr.0 & !(page_shift.bytes() - 1);
         if request.stream() == Stream::Data && tlb == first_tlbs[0] {
-            recall.page_used(page, *asid, start, dirty);
+            recall.page_used(page, asid, start, dirty);
         } else if request.stream() == Stream::Data {
-            recall.page_filled(page, *asid, start, dirty);
+            recall.page_filled(page, asid, start, dirty);
         } else if first_tlbs[0] == first_tlbs[1] {
             recall.page_disturbed(page);
         }
@@ -132,7 +142,7 @@ impl Simulator {
         out: &mut Outcomes,
     ) -> Option<Translated> {
         let Found { tlb, size, entry } = found;
-        let asid = self.cpu.asid;
+        let asid = request.asid;
         let permitted = match request.kind {
             AccessKind::Store => entry.writable,
             AccessKind::Fetch => entry.executable,
@@ -215,7 +225,7 @@ impl Simulator {
             dirty: leaf.dirty || request.write(),
             executable: leaf.executable,
         };
-        self.cpu.tlbs.fill(request.stream(), self.cpu.asid, addr, leaf.size, entry);
+        self.cpu.tlbs.fill(request.stream(), request.asid, addr, leaf.size, entry);
         self.os.touch(leaf.pfn, request.write(), request.next_use);
         let page = leaf.size.page_of(addr).0;
         let start = leaf.pfn.start(self.base_page);

@@ -91,7 +91,7 @@ impl TlbHierarchy {
         for (place, tlb) in list.iter().enumerate() {
             check_place(list, place)?;
             let held = held_sizes(tlb, &sizes, &leaves)?;
-            tlbs.push(Tlb::new(tlb, &held, va_bits, settings.asids, seed)?);
+            tlbs.push(Tlb::new(tlb, &held, va_bits, settings.identifiers(), seed)?);
         }
         let data = chains(list, &tlbs, &sizes, Stream::Data)?;
         let instruction = chains(list, &tlbs, &sizes, Stream::Instruction)?;
@@ -230,9 +230,9 @@ impl TlbHierarchy {
         self.tlbs.iter_mut().for_each(|tlb| tlb.flush_asid(asid));
     }
 
-    /// Drops every entry.
-    pub fn flush(&mut self) {
-        self.tlbs.iter_mut().for_each(Tlb::flush);
+    /// Drops every entry but those that carry the identifier `kept`.
+    pub fn flush(&mut self, kept: Option<Asid>) {
+        self.tlbs.iter_mut().for_each(|tlb| tlb.flush(kept));
     }
 
     /// Declares the statistics of every TLB.

@@ -4,6 +4,7 @@ pub mod format;
 pub mod hierarchy;
 pub mod pwc;
 pub mod settings;
+pub mod switching;
 pub mod tlb;
 
 pub use hierarchy::{Found, TlbHierarchy};

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::switching::{AsidAllocation, Global, PwcInvalidation};
 use crate::cache::settings::Stream;
 use crate::replacement::Policy;
 use crate::units::{ByteSize, Span};
@@ -43,9 +44,22 @@ pub struct Mmu {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"), range(min = 8, max = 56))]
     pub pa_bits: Option<u8>,
-    /// How many address-space identifiers TLB entries can carry; 0: a process switch flushes.
+    /// How many address-space identifiers the kernel uses: TLB entries carry them. 0: a process switch
+    /// flushes everything but global pages.
     #[schemars(extend("x-effect" = "function"))]
     pub asids: u16,
+    /// How they are handed out.
+    #[schemars(extend("x-effect" = "function"))]
+    pub asid_allocation: AsidAllocation,
+    /// Which addresses are the kernel's: every process has the same pages there, which are never evicted,
+    /// and their TLB entries are global: they match in every address space and survive a switch.
+    #[schemars(extend("x-effect" = "function"))]
+    pub global: Global,
+    /// What the invalidation of one page drops from paging-structure caches. Default: what the format's
+    /// architecture does, `address-space` for x86 and `freed-tables` elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub pwc_invalidation: Option<PwcInvalidation>,
     /// The TLBs, any number of levels and page sizes.
     pub tlb: Vec<Tlb>,
     /// The page walkers.
@@ -65,6 +79,9 @@ impl Default for Mmu {
             pa_bits: None,
             hash_groups: None,
             asids: 4096,
+            asid_allocation: AsidAllocation::default(),
+            global: Global::None,
+            pwc_invalidation: None,
             tlb: Vec::new(),
             walker: Walker::default(),
             pwc: Vec::new(),

@@ -100,7 +100,7 @@ pub(super) fn check_geometry(
 
 impl Tlb {
     /// An empty TLB for pages of `sizes`, for virtual addresses below 2^`va_bits` and address-space
-    /// identifiers below `asids` (0 counts as 1). `seed` is the run's.
+    /// identifiers below `asids`. `seed` is the run's.
     ///
     /// # Errors
     /// Where entries, ways and replacement do not fit together.
@@ -108,14 +108,14 @@ impl Tlb {
         settings: &settings::Tlb,
         sizes: &[PageShift],
         va_bits: u8,
-        asids: u16,
+        asids: u32,
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
         let key = format!("mmu.tlb.{}", settings.name);
         let ways = check_geometry(&key, settings.entries, settings.ways)?;
         let smallest = sizes.iter().map(|size| size.0).min().unwrap_or(0);
         let size_bits = usize::BITS - sizes.len().saturating_sub(1).leading_zeros();
-        let asid_bits = u16::BITS - asids.saturating_sub(1).leading_zeros();
+        let asid_bits = u32::BITS - asids.saturating_sub(1).leading_zeros();
         let geometry = Geometry {
             sets: settings.entries / ways,
             ways,
@@ -245,9 +245,10 @@ impl Tlb {
         self.counters.flushes += 1;
     }
 
-    /// Drops every entry.
-    pub fn flush(&mut self) {
-        self.keys.retain(|_| false);
+    /// Drops every entry but those that carry the identifier `kept`.
+    pub fn flush(&mut self, kept: Option<Asid>) {
+        let bits = self.size_bits;
+        self.keys.retain(|key| kept.is_some_and(|kept| key.context >> bits == u32::from(kept.0)));
         self.counters.flushes += 1;
     }
 
@@ -364,10 +365,13 @@ mod tests {
         assert_eq!(pfn(&tlb, 1, PAGE), Some(1));
         tlb.flush_asid(Asid(1));
         assert_eq!((pfn(&tlb, 1, PAGE), pfn(&tlb, 2, PAGE)), (None, Some(2)));
-        tlb.flush();
-        assert_eq!(pfn(&tlb, 2, PAGE), None);
+        tlb.fill(Asid(3), Vpn(5), PAGE, entry(4));
+        tlb.flush(Some(Asid(3)));
+        assert_eq!((pfn(&tlb, 2, PAGE), pfn(&tlb, 3, PAGE)), (None, Some(4)));
+        tlb.flush(None);
+        assert_eq!(pfn(&tlb, 3, PAGE), None);
         let counters = tlb.counters();
-        assert_eq!((counters.shootdowns, counters.flushes, counters.evictions), (1, 2, 0));
+        assert_eq!((counters.shootdowns, counters.flushes, counters.evictions), (1, 3, 0));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use tracegen::record::Advice;
 
 use super::effects::{Effects, Invalidation};
-use super::event::flush;
 use super::page_table::Pte;
 use super::reclaim::Page;
 use super::{Os, OsError};
@@ -77,7 +76,7 @@ impl Os {
             }
         }
         effects.table_writes(entries);
-        flush(process, flushes, effects);
+        self.flush(process, flushes, effects);
     }
 
     /// Reads the pages from `first` to `last` that are on the swap device into the swap cache, as far

@@ -5,12 +5,9 @@ use tracegen::record::{Backing, Event, ProcessId, Protection};
 use super::address_space::Area;
 use super::effects::{Effects, Invalidation};
 use super::page_table::Pte;
-use super::{Os, OsError};
+use super::{KERNEL, Os, OsError};
 use crate::address::VirtAddr;
 use crate::outcome::Work;
-
-/// Pages above which one full flush is cheaper than single ones (Linux arch/x86/mm/tlb.c).
-const FLUSH_CEILING: usize = 33;
 
 impl Os {
     /// Applies an event of `process`. Annotations change nothing.
@@ -24,6 +21,12 @@ impl Os {
         effects: &mut Effects,
     ) -> Result<(), OsError> {
         let name = event.name();
+        if let Event::Fork { child: named } | Event::Switch { process: named } = event
+            && self.is_kernel(*named)
+        {
+            let message = format!("process {KERNEL} stands for the kernel (mmu.global)");
+            return Err(OsError::Event { event: name, message });
+        }
         if let Some(made) = &mut self.prefaulted {
             made.see(process, event);
         }
@@ -96,7 +99,8 @@ impl Os {
         let outside = || OsError::Event {
             event,
             message: format!(
-                "{length} bytes from {addr:#x} do not lie in a {}-bit address space",
+                "{length} bytes from {addr:#x} do not lie in {} {}-bit address space",
+                if self.kernel_from.is_some() { "the program's part of a" } else { "a" },
                 self.geometry().va_bits()
             ),
         };
@@ -105,6 +109,7 @@ impl Os {
         let end = start.checked_add(length).and_then(|end| end.checked_next_multiple_of(granule));
         let end = end
             .filter(|end| self.geometry().end().is_none_or(|top| *end <= top))
+            .filter(|end| self.kernel_from.is_none_or(|kernel| *end <= kernel))
             .ok_or_else(outside)?;
         Ok(Some((start & !(granule - 1), end)))
     }
@@ -175,7 +180,7 @@ impl Os {
             from = addr.checked_add(self.page.bytes());
         }
         effects.table_writes(entries);
-        flush(process, flushes, effects);
+        self.flush(process, flushes, effects);
     }
 
     /// Frees the tables without an entry between two addresses.
@@ -230,7 +235,7 @@ impl Os {
             }
         }
         effects.table_writes(entries);
-        flush(process, flushes, effects);
+        self.flush(process, flushes, effects);
     }
 
     /// The entry with the rights that its page's areas have now. A shared page stays write-protected.
@@ -276,6 +281,7 @@ impl Os {
     fn vacate(&mut self, process: ProcessId, effects: &mut Effects) -> Result<(), OsError> {
         let index = self.space(process, effects)?;
         let (kept, work) = (effects.invalidations.len(), effects.work.len());
+        let counted = (self.counters.full_flushes, self.counters.page_flushes);
         self.zap(index, 0, u64::MAX, effects);
         self.prune(index, 0, u64::MAX, effects);
         if let Some(space) = self.spaces.get_mut(index) {
@@ -285,6 +291,7 @@ impl Os {
         // Nobody uses the address space again: nothing of it is flushed page by page.
         effects.invalidations.truncate(kept);
         effects.invalidations.push(Invalidation::Process(process));
+        (self.counters.full_flushes, self.counters.page_flushes) = counted;
         let flushed = |item: &Work| matches!(item, Work::Invalidate { .. });
         let rest: Vec<_> = effects.work.drain(work..).filter(|item| !flushed(item)).collect();
         effects.work.extend(rest);
@@ -306,17 +313,4 @@ impl Os {
 
 fn later(what: &str) -> OsError {
     OsError::NotModelled(what.to_owned())
-}
-
-/// Accounts for the invalidations from `start` on: one by one, or as one full flush.
-pub(super) fn flush(process: ProcessId, start: usize, effects: &mut Effects) {
-    let mut pages = effects.invalidations.len() - start;
-    if pages > FLUSH_CEILING {
-        effects.invalidations.truncate(start);
-        effects.invalidations.push(Invalidation::Process(process));
-        pages = 1;
-    }
-    if pages > 0 {
-        effects.work.push(Work::Invalidate { pages: pages as u64 });
-    }
 }

@@ -84,7 +84,9 @@ impl Os {
         let page = VirtAddr(addr.0 & !(self.page.bytes() - 1));
         let pte = self.tables.get(space.root, page);
         match area {
-            None if self.strict && !pte.has(Pte::WIRED) => return Ok(FaultKind::Segv),
+            None if self.strict && !pte.has(Pte::WIRED) && !self.is_kernel(process) => {
+                return Ok(FaultKind::Segv);
+            }
             Some(area) if !area.allows(kind) => return Ok(FaultKind::Protection),
             _ => {}
         }
@@ -118,6 +120,10 @@ impl Os {
     /// First touch. A read in an area shows the shared zero page; anything else gets a frame.
     fn anonymous(&mut self, fault: &Fault, effects: &mut Effects) -> Result<FaultKind, OsError> {
         self.build_path(fault.index, fault.page, effects)?;
+        if self.is_kernel(fault.process) {
+            self.wire(fault.index, fault.page, fault.store(), effects)?;
+            return Ok(FaultKind::Anonymous);
+        }
         let private = fault.area.is_some_and(|area| !area.shared);
         if !fault.store() && private && !self.textbook {
             let frame = self.zero_page(effects)?;
@@ -191,7 +197,7 @@ impl Os {
     ) -> Result<FaultKind, OsError> {
         if Some(frame) == self.zero {
             self.zeroed(fault, effects)?;
-            effects.work.push(Work::Invalidate { pages: 1 });
+            self.flush_pages(1, effects);
             return Ok(FaultKind::CowCopied);
         }
         if self.is_shared(frame) && !fault.area.is_some_and(|area| area.shared) {
@@ -216,7 +222,7 @@ impl Os {
         }
         self.bring_in(fault, new);
         effects.table_writes(1);
-        effects.work.push(Work::Invalidate { pages: 1 });
+        self.flush_pages(1, effects);
         Ok(())
     }
 

@@ -2,8 +2,7 @@
 
 use tracegen::record::ProcessId;
 
-use super::effects::{Effects, Invalidation};
-use super::event::flush;
+use super::effects::Effects;
 use super::page_table::Pte;
 use super::{Os, OsError};
 use crate::address::VirtAddr;
@@ -31,21 +30,18 @@ impl Os {
         if let Some(space) = self.spaces.get_mut(to) {
             (space.areas, space.heap) = (areas, heap);
         }
-        // What is evicted for the child's tables is no part of the parent's flush.
-        let mut own = Effects::default();
         let mut entries = 0;
         let mut next = Some(VirtAddr(0));
         while let Some((addr, _)) = next.and_then(|next| self.tables.next(root, next)) {
             next = addr.checked_add(self.page.bytes());
             // A table for the child may cost a page, this one included.
             self.build_path(to, addr, effects)?;
-            entries += self.copy_entry(from, to, addr, &mut own)?;
+            entries += self.copy_entry(from, to, addr)?;
         }
         self.contents.copy(from, to);
         effects.table_writes(entries);
-        flush(parent, 0, &mut own);
-        effects.work.append(&mut own.work);
-        effects.invalidations.append(&mut own.invalidations);
+        // Whatever was write-protected (kernel/fork.c, `dup_mmap`).
+        self.flush_process(parent, effects);
         Ok(())
     }
 
@@ -57,17 +53,11 @@ impl Os {
     }
 
     /// Copies one entry; returns how many entries were written.
-    fn copy_entry(
-        &mut self,
-        from: u32,
-        to: u32,
-        addr: VirtAddr,
-        effects: &mut Effects,
-    ) -> Result<u64, OsError> {
+    fn copy_entry(&mut self, from: u32, to: u32, addr: VirtAddr) -> Result<u64, OsError> {
         let (Some(parent), Some(child)) = (self.spaces.get(from), self.spaces.get(to)) else {
             return Ok(0);
         };
-        let (process, root, target) = (parent.process, parent.root, child.root);
+        let (root, target) = (parent.root, child.root);
         let pte = self.tables.get(root, addr);
         if let Some(slot) = pte.slot() {
             self.slots.refer(slot.0 as u32);
@@ -88,7 +78,6 @@ impl Os {
             return Ok(1);
         }
         self.tables.set(root, addr, copied);
-        effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
         Ok(2)
     }
 }

@@ -17,7 +17,6 @@ use super::effects::{Effects, Invalidation};
 use super::page_table::{Pte, Steps, WalkStep};
 use super::{Leaf, Os};
 use crate::address::{PhysAddr, VirtAddr};
-use crate::outcome::Work;
 
 /// Entries of a group.
 const GROUP: u64 = 8;
@@ -139,7 +138,7 @@ impl Os {
             if let Some((process, addr)) = displaced {
                 let size = self.page;
                 effects.invalidations.push(Invalidation::Page { process, addr, size });
-                effects.work.push(Work::Invalidate { pages: 1 });
+                self.flush_pages(1, effects);
             }
         }
         self.hashed = Some(table);

@@ -15,7 +15,7 @@ impl Os {
     }
 
     /// Evicts until `get` gets what it wants.
-    fn obtain<T>(
+    pub(super) fn obtain<T>(
         &mut self,
         get: impl Fn(&mut Self) -> Option<T>,
         effects: &mut Effects,
@@ -213,7 +213,7 @@ impl Os {
             effects.invalidations.push(Invalidation::Page { process, addr, size });
         }
         effects.table_writes(pages);
-        effects.work.push(Work::Invalidate { pages });
+        self.flush_pages(pages, effects);
         self.counters.evicted += 1;
     }
 
@@ -239,7 +239,7 @@ impl Os {
         let pages = mappers.len() as u64;
         if pages > 0 {
             effects.table_writes(pages);
-            effects.work.push(Work::Invalidate { pages });
+            self.flush_pages(pages, effects);
             self.resident -= 1;
         } else {
             self.cached -= 1;

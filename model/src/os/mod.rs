@@ -19,10 +19,12 @@ mod effects;
 mod error;
 mod event;
 mod fault;
+mod flush;
 mod fork;
 pub mod frames;
 mod hashed;
 mod invariants;
+mod kernel;
 mod memory;
 pub mod page_table;
 mod prefault;
@@ -52,6 +54,10 @@ use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
 use statistics::Counters;
 use swap::{Readahead, SwapSpace};
+
+/// The process that pages of the kernel belong to, where the machine has any (`mmu.global`). A trace must
+/// not have it then.
+pub const KERNEL: ProcessId = ProcessId::MAX;
 
 /// A translation as the walker finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +129,10 @@ pub struct Os {
     policy: Policy,
     spaces: Spaces,
     page: PageShift,
+    /// The first address of the kernel, where it has any.
+    kernel_from: Option<u64>,
+    /// Pages above which a full flush is cheaper than single ones.
+    flush_ceiling: u64,
     /// Memory was given in frames.
     textbook: bool,
     limit: Option<u64>,
@@ -190,6 +200,8 @@ impl Os {
             policy: Policy::new(&config.os.reclaim, most_pages(config, frames, page)),
             spaces: Spaces::default(),
             page,
+            kernel_from: config.mmu.global.start(geometry.va_bits(), page),
+            flush_ceiling: config.os.tlb_single_page_flush_ceiling.into(),
             textbook,
             limit: config.os.limit.map(|limit| limit.0),
             strict: config.os.strict_areas,
@@ -223,6 +235,17 @@ impl Os {
     /// The address as page tables see it; `None` where it is not canonical.
     pub fn fold(&self, addr: VirtAddr) -> Option<VirtAddr> {
         self.geometry().fold(addr)
+    }
+
+    /// Whether a [folded](Self::fold) address is the kernel's, which is mapped alike in every process.
+    #[inline]
+    pub fn is_global(&self, addr: VirtAddr) -> bool {
+        self.kernel_from.is_some_and(|from| addr.0 >= from)
+    }
+
+    /// Whether `process` stands for the kernel.
+    fn is_kernel(&self, process: ProcessId) -> bool {
+        process == KERNEL && self.kernel_from.is_some()
     }
 
     /// What the hardware finds: every entry that a walk for `addr` reads is recorded in `steps`, and the

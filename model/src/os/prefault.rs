@@ -7,7 +7,7 @@ use tracegen::record::{Event, ProcessId};
 use super::effects::Effects;
 use super::page_table::Pte;
 use super::reclaim::{Page, Reclaim};
-use super::{Os, OsError};
+use super::{KERNEL, Os, OsError};
 use crate::address::VirtAddr;
 
 /// The processes whose address spaces the trace itself makes, as far as it has come: those that it forks,
@@ -48,9 +48,12 @@ impl Os {
     /// Not even its page tables fit.
     pub fn prefault(&mut self, process: ProcessId, addr: VirtAddr) -> Result<bool, OsError> {
         let effects = &mut Effects::default();
-        let index = self.space(process, effects)?;
         // What no page can be mapped at faults in any case.
-        let Some(addr) = self.fold(addr) else { return Ok(true) };
+        let folded = self.fold(addr);
+        let process =
+            if folded.is_some_and(|addr| self.is_global(addr)) { KERNEL } else { process };
+        let index = self.space(process, effects)?;
+        let Some(addr) = folded else { return Ok(true) };
         let page = VirtAddr(addr.0 & !(self.page.bytes() - 1));
         let Some(root) = self.spaces.get(index).map(|space| space.root) else { return Ok(true) };
         if self.tables.get(root, page) != Pte::default() {
@@ -64,6 +67,11 @@ impl Os {
             return Ok(false);
         }
         self.build_path(index, page, effects)?;
+        if self.is_kernel(process) {
+            self.wire(index, page, false, effects)?;
+            self.enter_hashed(process, page, effects);
+            return Ok(true);
+        }
         let number = Page::new(process, page.0 >> self.page.0);
         let frame = self.allocate(Some(number), effects)?;
         self.policy.insert(frame, number);

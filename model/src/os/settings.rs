@@ -42,6 +42,10 @@ pub struct Os {
     /// The allocator of physical frames.
     #[schemars(extend("x-effect" = "function"))]
     pub allocator: Allocator,
+    /// Pages of an address space above which everything of it is flushed rather than page by page (Linux
+    /// arch/x86/mm/tlb.c).
+    #[schemars(extend("x-effect" = "function"))]
+    pub tlb_single_page_flush_ceiling: u32,
     /// Whether an access outside every area faults (true) or gets an anonymous page (false).
     #[schemars(extend("x-effect" = "function"))]
     pub strict_areas: bool,
@@ -59,6 +63,7 @@ impl Default for Os {
             swap_readahead: 3,
             thp: Thp::Never,
             allocator: Allocator::Buddy,
+            tlb_single_page_flush_ceiling: 33,
             strict_areas: false,
             cost: Cost::default(),
         }
@@ -192,6 +197,9 @@ pub struct Cost {
     /// Invalidating one translation on the own CPU.
     #[schemars(extend("x-effect" = "timing"))]
     pub invalidate: Span,
+    /// Flushing all translations of an address space on the own CPU.
+    #[schemars(extend("x-effect" = "timing"))]
+    pub flush: Span,
     /// Switching to another process.
     #[schemars(extend("x-effect" = "timing"))]
     pub switch: Span,
@@ -208,6 +216,7 @@ impl Default for Cost {
             table_write: ns(5),
             scan: ns(50),
             invalidate: ns(100),
+            flush: ns(100),
             switch: ns(1200),
         }
     }

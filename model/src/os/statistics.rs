@@ -18,6 +18,9 @@ pub(super) struct Counters {
     spurious: u64,
     protection: u64,
     segv: u64,
+    pub full_flushes: u64,
+    /// Pages that were invalidated singly.
+    pub page_flushes: u64,
     pub scanned: u64,
     pub evicted: u64,
     pub refaults: u64,
@@ -78,6 +81,11 @@ impl Os {
         faults("protection", "accesses that their area does not allow", c.protection);
         faults("segv", "accesses where there is no area", c.segv);
         self.report_memory(out);
+        let flushes =
+            "translations that were invalidated page by page (Linux: nr_tlb_local_flush_one)";
+        out.count("os.tlb.local_flush_one", "pages", flushes, c.page_flushes);
+        let flushes = "full flushes of an address space (Linux: nr_tlb_local_flush_all)";
+        out.count("os.tlb.local_flush_all", "flushes", flushes, c.full_flushes);
         out.count("os.reclaim.scanned", "pages", "pages looked at by reclaim", c.scanned);
         out.count(
             "os.reclaim.evicted",
@@ -111,7 +119,7 @@ impl Os {
 
     fn report_memory(&self, out: &mut Statistics) {
         let page = self.page.bytes();
-        let mapped: u64 = self.spaces.iter().map(|(_, space)| space.resident).sum();
+        let mapped: u64 = self.processes().map(|space| space.resident).sum();
         let resident = "frames that are mapped, at the end";
         out.level("os.pages.resident", "pages", resident, self.resident);
         let peak = "most frames that were mapped at once";
@@ -160,7 +168,7 @@ impl Os {
     /// Bytes of all areas, and of the pages in use outside them.
     fn vsz(&self) -> u64 {
         let mut bytes = 0;
-        for (_, space) in self.spaces.iter() {
+        for space in self.processes() {
             bytes += space.areas.bytes();
             let mut next = Some(crate::address::VirtAddr(0));
             while let Some((addr, _)) = next.and_then(|next| self.tables.next(space.root, next)) {

@@ -2,7 +2,6 @@
 
 use tracegen::record::{Advice, ProcessId};
 
-use super::events::flush;
 use super::memory::{Effects, Entry, Held, Memory};
 use crate::os::reclaim::Page as Owner;
 
@@ -51,7 +50,7 @@ impl Memory {
             flushed.extend(entry.present.then_some(page));
         }
         effects.table_writes(written);
-        flush(process, &flushed, effects);
+        self.flush(process, &flushed, effects);
     }
 
     /// Reads what is on the swap device alone into memory, as far as there is room.

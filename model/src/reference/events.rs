@@ -4,11 +4,8 @@ use tracegen::record::{Backing, Event, ProcessId, Protection};
 
 use super::Stopped;
 use super::areas::Area;
-use super::memory::{Effects, Entry, Forget, Held, Memory};
+use super::memory::{Effects, Entry, Forget, Held, KERNEL, Memory};
 use crate::outcome::Work;
-
-/// So many pages are invalidated one by one; with more, everything of the process is.
-const SINGLE_FLUSHES: usize = 33;
 
 impl Memory {
     /// Applies an event of a process.
@@ -18,6 +15,12 @@ impl Memory {
         event: &Event,
         effects: &mut Effects,
     ) -> Result<(), Stopped> {
+        if let Event::Fork { child } = event
+            && self.global_from.is_some()
+            && *child == KERNEL
+        {
+            return Err(Stopped::Refused);
+        }
         match event {
             Event::Fork { child } => self.made.push(*child),
             Event::Exec | Event::Exit => self.made.push(process),
@@ -88,6 +91,7 @@ impl Memory {
         let start = self.shape.fold(addr).ok_or(Stopped::Refused)?;
         let end = start.checked_add(length).and_then(|end| end.checked_next_multiple_of(granule));
         let top = 1u64.checked_shl(self.shape.va_bits).unwrap_or(u64::MAX);
+        let top = self.global_from.unwrap_or(top);
         let end = end.filter(|end| *end <= top).ok_or(Stopped::Refused)?;
         Ok(Some((start - start % granule, end)))
     }
@@ -150,7 +154,7 @@ impl Memory {
             self.unmap(process, *page);
         }
         effects.table_writes(pages.len() as u64);
-        flush(process, &present, effects);
+        self.flush(process, &present, effects);
     }
 
     /// Frees the tables between two pages that have no entry, in the order in which they end, but never
@@ -214,7 +218,7 @@ impl Memory {
             }
         }
         effects.table_writes(changed);
-        flush(process, &present, effects);
+        self.flush(process, &present, effects);
     }
 
     /// The entry with the rights of all areas that have a part of its page. A shared page stays
@@ -265,8 +269,12 @@ impl Memory {
     /// Empties an address space, which is then forgotten as a whole.
     fn vacate(&mut self, process: ProcessId, effects: &mut Effects) -> Result<(), Stopped> {
         self.space(process, effects)?;
-        let mut own = Effects::default();
+        let (mut own, before) = (Effects::default(), self.counts.clone());
         self.zap(process, 0, u64::MAX, &mut own);
+        // Nobody runs it again: it is not flushed.
+        for name in [FLUSHED_PAGES, FLUSHED_SPACES] {
+            self.counts.set(name, before.get(name));
+        }
         own.work.retain(|work| !matches!(work, Work::Invalidate { .. }));
         self.prune(process, 0, u64::MAX, &mut own);
         effects.work.append(&mut own.work);
@@ -297,7 +305,7 @@ impl Memory {
         }
         let (areas, heap) = (space.areas.clone(), space.heap);
         self.spaces.insert(child, super::memory::Space { areas, heap });
-        let (mut written, mut protected) = (0, Vec::new());
+        let mut written = 0;
         for (page, _) in self.pages_between(parent, 0, u64::MAX) {
             self.make_path(child, page * self.page, effects)?;
             // Making room may have evicted the page.
@@ -310,7 +318,6 @@ impl Memory {
                     if entry.writable {
                         self.entries.insert((parent, page), copy);
                         written += 1;
-                        protected.push(page);
                     }
                 }
                 _ => {
@@ -322,21 +329,41 @@ impl Memory {
         let copies: Vec<_> = known.map(|((_, page), class)| ((child, *page), *class)).collect();
         self.contents.extend(copies);
         effects.table_writes(written);
-        flush(parent, &protected, effects);
+        // Whatever it was that has been write-protected.
+        self.flush_all(parent, effects);
         Ok(())
     }
 }
 
-/// Has the hardware forget pages of a process.
-pub fn flush(process: ProcessId, pages: &[u64], effects: &mut Effects) {
-    let mut flushed = pages.len() as u64;
-    if pages.len() > SINGLE_FLUSHES {
-        flushed = 1;
-        effects.forget.push(Forget::Process(process));
-    } else {
-        effects.forget.extend(pages.iter().map(|page| Forget::Page(process, *page)));
+/// What counts pages that are invalidated singly, and address spaces that are flushed.
+const FLUSHED_PAGES: &str = "os.tlb.local_flush_one";
+const FLUSHED_SPACES: &str = "os.tlb.local_flush_all";
+
+impl Memory {
+    /// Has the hardware forget pages of a process: everything of it where these lie far apart.
+    pub fn flush(&mut self, process: ProcessId, pages: &[u64], effects: &mut Effects) {
+        let (Some(first), Some(last)) = (pages.iter().min(), pages.iter().max()) else { return };
+        let range = last - first + 1;
+        if range > self.flush_ceiling {
+            self.flush_all(process, effects);
+        } else {
+            effects.forget.extend(pages.iter().map(|page| Forget::Page(process, *page)));
+            self.flush_pages(range, effects);
+        }
     }
-    if flushed > 0 {
-        effects.work.push(Work::Invalidate { pages: flushed });
+
+    /// Has it forget everything of a process.
+    pub fn flush_all(&mut self, process: ProcessId, effects: &mut Effects) {
+        effects.forget.push(Forget::Process(process));
+        effects.work.push(Work::Invalidate { pages: 0 });
+        self.counts.add(FLUSHED_SPACES, 1);
+    }
+
+    /// Tells of pages that are invalidated singly.
+    pub fn flush_pages(&mut self, pages: u64, effects: &mut Effects) {
+        if pages > 0 {
+            effects.work.push(Work::Invalidate { pages });
+            self.counts.add(FLUSHED_PAGES, pages);
+        }
     }
 }

@@ -156,7 +156,7 @@ impl Memory {
         }
         let pages = mappers.len() as u64;
         effects.table_writes(pages);
-        effects.work.push(Work::Invalidate { pages });
+        self.flush_pages(pages, effects);
     }
 
     /// Unmaps a page everywhere, writes it to its slot if that is new, and frees its frame.
@@ -180,7 +180,7 @@ impl Memory {
         if !mappers.is_empty() {
             let pages = mappers.len() as u64;
             effects.table_writes(pages);
-            effects.work.push(Work::Invalidate { pages });
+            self.flush_pages(pages, effects);
         }
         if new {
             let class = mappers.iter().find_map(|mapper| self.contents.get(mapper));

@@ -96,7 +96,7 @@ impl Memory {
         self.space(process, effects)?;
         let Some(addr) = self.shape.fold(addr) else { return Ok((FaultKind::Segv, false)) };
         let area = self.spaces.get(&process).and_then(|space| space.areas.find(addr));
-        if area.is_none() && self.strict {
+        if area.is_none() && self.strict && !self.is_kernel(process) {
             return Ok((FaultKind::Segv, false));
         }
         if area.is_some_and(|area| !area.allows(kind)) {
@@ -120,6 +120,10 @@ impl Memory {
     /// gets a frame of its own.
     fn first_touch(&mut self, fault: &Fault, effects: &mut Effects) -> Result<FaultKind, Stopped> {
         self.make_path(fault.process, fault.page * self.page, effects)?;
+        if self.is_kernel(fault.process) {
+            self.wire(fault.page, fault.store(), effects)?;
+            return Ok(FaultKind::Anonymous);
+        }
         let private = fault.area.is_some_and(|area| !area.shared);
         if fault.store() || !private || self.textbook {
             self.zeroed(fault, effects)?;
@@ -167,7 +171,7 @@ impl Memory {
         }
         if Some(frame) == self.zero {
             self.zeroed(fault, effects)?;
-            effects.work.push(Work::Invalidate { pages: 1 });
+            self.flush_pages(1, effects);
             return Ok(FaultKind::CowCopied);
         }
         if self.is_shared(frame) && !fault.shared_area() {
@@ -198,7 +202,7 @@ impl Memory {
         self.unmap(fault.process, fault.page);
         self.bring_in(fault, new);
         effects.table_writes(1);
-        effects.work.push(Work::Invalidate { pages: 1 });
+        self.flush_pages(1, effects);
         Ok(())
     }
 

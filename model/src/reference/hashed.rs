@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use tracegen::record::ProcessId;
 
 use super::memory::{Effects, Forget, Memory};
-use crate::outcome::Work;
 
 /// A table of groups of eight entries of 16 bytes each.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Hashed {
     fn candidates(&self, process: ProcessId, page: u64, bytes: u64) -> Vec<u64> {
         // Linux multiplies the number of a segment of 256 MiB by this.
         let (segment, within) = ((page * bytes) >> 28, (page * bytes) % (1 << 28) / bytes);
-        let identifier = (u64::from(process) * (1 << 36) + segment).wrapping_mul(12_538_073);
+        let identifier = (u64::from(process) << 36 | segment).wrapping_mul(12_538_073);
         let primary = (identifier ^ within) % self.groups;
         let secondary = self.groups - 1 - primary;
         (0..8).map(|k| primary * 8 + k).chain((0..8).map(|k| secondary * 8 + k)).collect()
@@ -81,7 +80,7 @@ impl Memory {
             if let Some((process, page)) = table.entries.get(&slot) {
                 effects.forget.push(Forget::Page(*process, *page));
             }
-            effects.work.push(Work::Invalidate { pages: 1 });
+            self.flush_pages(1, effects);
         }
         if let Some(table) = &mut self.hashed {
             table.overwritten += u64::from(free.is_none());

@@ -15,12 +15,16 @@ use super::hashed::Hashed;
 use super::reclaim::{self, Policy};
 use super::shape::Shape;
 use super::swap::{Slots, Window};
+use crate::address::PhysAddr;
 use crate::cache::settings::{Alias, Cache};
 use crate::config::Config;
 use crate::mmu::settings::PageTable;
+use crate::mmu::switching::Global;
 use crate::os::reclaim::Page as Owner;
 use crate::os::settings::{Memory as Size, Prefault};
 use crate::outcome::Work;
+
+pub use crate::os::KERNEL;
 
 /// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +115,10 @@ pub struct Memory {
     /// Memory was given in frames.
     pub textbook: bool,
     pub strict: bool,
+    /// From here on addresses are the kernel's: every process has the same pages there.
+    pub global_from: Option<u64>,
+    /// The most pages between the first and the last that are flushed one by one.
+    pub flush_ceiling: u64,
     /// What the trace touches was mapped before it started.
     pub prefaulted: bool,
     /// Processes whose address spaces the trace has made.
@@ -181,6 +189,12 @@ impl Memory {
             page,
             textbook,
             strict: config.os.strict_areas,
+            global_from: match config.mmu.global {
+                Global::None => None,
+                Global::UpperHalf => Some(shape.quarters(2).next_multiple_of(page)),
+                Global::UpperQuarter => Some(shape.quarters(3).next_multiple_of(page)),
+            },
+            flush_ceiling: config.os.tlb_single_page_flush_ceiling.into(),
             prefaulted: config.os.prefault == Prefault::Accessed,
             made: Vec::new(),
             limit: config.os.limit.map(|limit| limit.0),
@@ -236,6 +250,35 @@ impl Memory {
             reads.push((level.number, entry));
         }
         reads
+    }
+
+    /// Whether a process stands for the kernel.
+    pub fn is_kernel(&self, process: ProcessId) -> bool {
+        self.global_from.is_some() && process == KERNEL
+    }
+
+    /// Whose page an address is: the kernel's, or that of the process that names it.
+    pub fn owner_of(&self, process: ProcessId, addr: u64) -> ProcessId {
+        if self.global_from.is_some_and(|from| addr >= from) { KERNEL } else { process }
+    }
+
+    /// Maps a page of the kernel, for good.
+    pub fn wire(&mut self, page: u64, store: bool, effects: &mut Effects) -> Result<(), Stopped> {
+        let mut full = false;
+        let frame = loop {
+            match self.buddy.take(0) {
+                Some(frame) => break frame,
+                None => self.evict(&mut full, effects)?,
+            }
+        };
+        effects.work.push(Work::Zero { addr: PhysAddr(frame * self.page), bytes: self.page });
+        let held = Held::Frame(frame);
+        let (writable, executable) = (true, true);
+        let entry =
+            Entry { held, present: true, writable, executable, accessed: true, dirty: store };
+        self.entries.insert((KERNEL, page), entry);
+        effects.table_writes(1);
+        Ok(())
     }
 
     /// How many entries name a slot.
@@ -343,6 +386,7 @@ impl Memory {
         let changed = *entry != before;
         if write
             && !before.dirty
+            && !self.is_kernel(process)
             && let Some(frame) = before.frame()
         {
             self.reclaim.dirtied(frame);
@@ -359,12 +403,13 @@ impl Memory {
         for name in self.counts.names() {
             counts.set(name, self.counts.get(name));
         }
-        let held = self.entries.values().filter_map(Entry::frame);
+        let users = || self.entries.iter().filter(|((process, _), _)| !self.is_kernel(*process));
+        let held = users().filter_map(|(_, entry)| entry.frame());
         let mapped = held.filter(|frame| Some(*frame) != self.zero).count() as u64;
         counts.add("os.rss_bytes", mapped * self.page);
         let inside: u64 =
             self.spaces.values().flat_map(|s| &s.areas.0).map(|area| area.end - area.start).sum();
-        let outside = self.entries.keys().filter(|(process, page)| {
+        let outside = users().filter(|((process, page), _)| {
             let (start, end) = (page * self.page, (page + 1).saturating_mul(self.page));
             self.spaces
                 .get(process)

@@ -38,11 +38,12 @@ use tracegen::record::{Access, CpuId, Event as TraceEvent, ProcessId, Record};
 use crate::address::PageShift;
 use crate::cache::settings::Stream;
 use crate::config::Config;
+use crate::mmu::switching::{AsidAllocation, PwcInvalidation};
 use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, UNTRANSLATED, WALKED, Work};
 use crate::time::settings::LineCrossing;
 use caches::Caches;
 use counts::Counts;
-use memory::{Effects, Forget, Memory};
+use memory::{Effects, Forget, KERNEL, Memory};
 use pwc::Pwcs;
 use sets::Key;
 use tlbs::Tlbs;
@@ -97,9 +98,15 @@ pub struct Reference {
     caches: Caches,
     memory: Memory,
     lanes: BTreeMap<CpuId, Lane>,
-    /// How many address-space identifiers there are, and the processes that have one.
+    /// How many address-space identifiers there are, and how they are handed out.
     asids: usize,
+    allocation: AsidAllocation,
+    /// The processes that have one; where these are taken in turn, the longest ago first.
     numbered: Vec<ProcessId>,
+    /// Those of them whose pages have changed since they ran.
+    stale: Vec<ProcessId>,
+    /// Whether the invalidation of a page drops what paging-structure caches have of its process.
+    drops_tables: bool,
     running: Option<ProcessId>,
     counts: Counts,
     /// References since the last event.
@@ -136,7 +143,10 @@ impl Reference {
             memory,
             lanes: BTreeMap::new(),
             asids: config.mmu.asids.into(),
+            allocation: config.mmu.asid_allocation,
             numbered: Vec::new(),
+            stale: Vec::new(),
+            drops_tables: config.mmu.page_invalidation() == PwcInvalidation::AddressSpace,
             running: None,
             counts: Counts::default(),
             references: Vec::new(),
@@ -208,23 +218,48 @@ impl Reference {
         self.caches.chain(stream).first().map_or(MEMORY, |first| *first as u8)
     }
 
-    /// Makes the CPU run a process. Identifiers are handed out in turn; when they run out, everything is
-    /// flushed and they are handed out anew. Without identifiers every switch flushes.
+    /// Makes the CPU run a process. Without identifiers every switch flushes what is not global.
     fn run(&mut self, process: ProcessId) {
         if self.running == Some(process) {
             return;
         }
-        let first = self.running.is_none();
-        self.running = Some(process);
-        if self.asids > 0 && self.numbered.contains(&process) {
-            return;
+        let before = self.running.replace(process);
+        if self.asids == 0 {
+            self.numbered = vec![process];
+            if before.is_some() {
+                let kernel = self.memory.global_from.map(|_| KERNEL);
+                self.tlbs.flush(|other| Some(other) != kernel, &mut self.counts);
+                self.pwcs.flush(None);
+            }
+        } else if self.allocation == AsidAllocation::RoundRobin {
+            self.take_turn(process);
+        } else if !self.numbered.contains(&process) {
+            if self.numbered.len() >= self.asids {
+                // Everything is flushed. What ran last keeps its identifier if there is another.
+                self.numbered = before.into_iter().filter(|_| self.asids > 1).collect();
+                self.tlbs.flush(|_| true, &mut self.counts);
+                self.pwcs.flush(None);
+            }
+            self.numbered.push(process);
         }
-        if self.numbered.len() >= self.asids && !first {
-            self.numbered.clear();
-            self.tlbs.flush(None, &mut self.counts);
-            self.pwcs.flush(None);
+    }
+
+    /// Gives a process the identifier that was given longest ago, if it has none. Whoever had it is
+    /// flushed, and so is a process that has changed while others ran.
+    fn take_turn(&mut self, process: ProcessId) {
+        let mut out = self.stale.contains(&process).then_some(process);
+        self.stale.retain(|other| *other != process);
+        if !self.numbered.contains(&process) {
+            if self.numbered.len() == self.asids {
+                out = Some(self.numbered.remove(0));
+                self.stale.retain(|other| Some(*other) != out);
+            }
+            self.numbered.push(process);
         }
-        self.numbered.push(process);
+        if let Some(out) = out {
+            self.tlbs.flush(|other| other == out, &mut self.counts);
+            self.pwcs.flush(Some(out));
+        }
     }
 
     fn event(
@@ -241,7 +276,9 @@ impl Reference {
                 effects.work.push(Work::Switch);
             }
         } else if self.translates {
-            self.memory.event(lane.process, event, &mut effects)?;
+            let process = lane.process;
+            self.run(process);
+            self.memory.event(process, event, &mut effects)?;
         }
         if !effects.work.is_empty() {
             events.push(Event {
@@ -263,15 +300,27 @@ impl Reference {
             let (Forget::Page(process, _)
             | Forget::Process(process)
             | Forget::Table { process, .. }) = *item;
-            if !self.numbered.contains(&process) {
+            let kernel = self.memory.is_kernel(process);
+            if !kernel && !self.numbered.contains(&process) {
+                continue;
+            }
+            if !kernel
+                && self.allocation == AsidAllocation::RoundRobin
+                && self.asids > 0
+                && self.running != Some(process)
+            {
+                self.stale.push(process);
                 continue;
             }
             match *item {
                 Forget::Page(process, page) => {
                     self.tlbs.forget_page(Key { number: page, process }, &mut self.counts);
+                    if self.drops_tables {
+                        self.pwcs.flush(Some(process));
+                    }
                 }
                 Forget::Process(process) => {
-                    self.tlbs.flush(Some(process), &mut self.counts);
+                    self.tlbs.flush(|other| other == process, &mut self.counts);
                     self.pwcs.flush(Some(process));
                 }
                 Forget::Table { process, level, addr } => self.pwcs.forget(process, addr, level),

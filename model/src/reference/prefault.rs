@@ -56,8 +56,10 @@ impl Memory {
     /// be.
     fn map_before(&mut self, process: ProcessId, page: u64) -> Result<bool, Stopped> {
         let effects = &mut Effects::default();
+        let folded = self.shape.fold(page * self.page);
+        let process = folded.map_or(process, |addr| self.owner_of(process, addr));
         self.space(process, effects)?;
-        let Some(addr) = self.shape.fold(page * self.page) else { return Ok(true) };
+        let Some(addr) = folded else { return Ok(true) };
         let page = addr / self.page;
         if self.entry(process, page).is_some() {
             return Ok(true);
@@ -70,6 +72,11 @@ impl Memory {
             return Ok(false);
         }
         self.make_path(process, addr, effects)?;
+        if self.is_kernel(process) {
+            self.wire(page, false, effects)?;
+            self.enter(process, page, effects);
+            return Ok(true);
+        }
         let owner = Owner::new(process, page);
         let frame = self.take_frame(Some(owner), effects)?;
         self.reclaim.insert(frame, owner);

@@ -147,6 +147,11 @@ impl Shape {
         self.levels.iter().find(|level| level.number == number).copied()
     }
 
+    /// So many quarters of the address space, in bytes.
+    pub fn quarters(&self, count: u64) -> u64 {
+        count << (self.va_bits - 2)
+    }
+
     /// The address without what is above its width, which must repeat its highest bit or be zero.
     pub fn fold(&self, addr: u64) -> Option<u64> {
         if self.va_bits >= 64 {

@@ -129,10 +129,10 @@ impl Tlbs {
         }
     }
 
-    /// Drops every page of a process, or of all.
-    pub fn flush(&mut self, process: Option<ProcessId>, counts: &mut Counts) {
+    /// Drops the pages of processes that `which` says.
+    pub fn flush(&mut self, which: impl Fn(ProcessId) -> bool, counts: &mut Counts) {
         for tlb in &mut self.tlbs {
-            tlb.entries.remove_where(|key| process.is_none_or(|process| key.process == process));
+            tlb.entries.remove_where(|key| which(key.process));
             counts.add(&format!("{}.flushes", tlb.name), 1);
         }
     }

@@ -28,7 +28,8 @@ impl Reference {
             }
             return Ok(None);
         };
-        let request = Request { addr, ..*request };
+        let process = self.memory.owner_of(request.process, addr);
+        let request = Request { addr, process, ..*request };
         let key = Key { number: addr / self.page, process: request.process };
         let found = self.tlbs.look_up(request.stream, key, &mut self.counts);
         if let Some((tlb, translation)) = found {
@@ -111,8 +112,10 @@ impl Reference {
     /// read, and takes note of the tables that are found.
     fn walk(&mut self, request: &Request) -> Option<Entry> {
         let Request { process, addr, .. } = *request;
+        // Whoever's the page is: what these caches hold belongs to what runs.
+        let runs = self.running.unwrap_or(process);
         self.counts.add("walker.walks", 1);
-        let known = self.pwcs.look_up(process, addr, &mut self.counts);
+        let known = self.pwcs.look_up(runs, addr, &mut self.counts);
         let known = known.unwrap_or(self.memory.shape.unread);
         let reads = self.memory.reads(process, addr);
         for (place, (level, entry)) in reads.iter().enumerate() {
@@ -124,7 +127,7 @@ impl Reference {
             self.counts.add("walker.references", 1);
             self.counts.add(&format!("walker.from.{}", self.caches.name(line.by)), 1);
             if place + 1 < reads.len() {
-                self.pwcs.fill(process, addr, *level);
+                self.pwcs.fill(runs, addr, *level);
             }
         }
         let whole = match &self.memory.hashed {

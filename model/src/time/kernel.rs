@@ -88,6 +88,7 @@ impl<B: Backing> Kernel<B> {
             Work::Copy { bytes, .. } => pages(costs.copy_4k, bytes, self.clock.width()),
             Work::TableWrites { entries } => costs.table_write.saturating_mul(entries),
             Work::Scan { pages } => costs.scan.saturating_mul(pages),
+            Work::Invalidate { pages: 0 } => costs.flush,
             Work::Invalidate { pages } => costs.invalidate.saturating_mul(pages),
             Work::Interrupt { pages } => costs.invalidate.saturating_mul(pages.max(1).into()),
             Work::Switch => costs.switch,
@@ -138,6 +139,7 @@ mod tests {
             table_write: 2 * 5,
             scan: 2 * 50,
             invalidate: 2 * 10,
+            flush: 2 * 30,
             switch: 2 * 1200,
         };
         (Kernel::new(FixedLatency::new(latency), clock, costs), Stack::new(0))
@@ -153,8 +155,9 @@ mod tests {
             Work::TableWrites { entries: 3 },
             Work::Scan { pages: 2 },
             Work::Invalidate { pages: 4 },
+            Work::Invalidate { pages: 0 },
         ];
-        let cycles = 500 + 512 * 100 + 1 + 15 + 100 + 40;
+        let cycles = 500 + 512 * 100 + 1 + 15 + 100 + 40 + 30;
         assert_eq!(kernel.fault(1000, &work, &mut stack), 1000 + 2 * cycles);
         assert_eq!(stack.slots(stack::FAULT_MINOR), 2 * cycles);
         assert_eq!(stack.total(), 2 * cycles);

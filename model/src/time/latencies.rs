@@ -53,6 +53,7 @@ pub(super) struct Costs {
     pub(super) table_write: u64,
     pub(super) scan: u64,
     pub(super) invalidate: u64,
+    pub(super) flush: u64,
     pub(super) switch: u64,
 }
 
@@ -258,6 +259,7 @@ fn costs(
         table_write: span("os.cost.table_write", cost.table_write)?,
         scan: span("os.cost.scan", cost.scan)?,
         invalidate: span("os.cost.invalidate", cost.invalidate)?,
+        flush: span("os.cost.flush", cost.flush)?,
         switch: span("os.cost.switch", cost.switch)?,
     })
 }

@@ -29,9 +29,17 @@ pub fn random(dice: &mut Dice) -> String {
 
 /// Page tables: the page's size, and how many levels there are.
 fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
-    let asids = dice.pick(&[0, 1, 2, 3, 4096]);
+    let asids = dice.pick(&[0, 1, 2, 3, 4096, 65535]);
     let enabled = !dice.percent(5);
     let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
+    let allocation = dice.pick(&["generations", "round-robin"]);
+    let _ = writeln!(text, "asid_allocation = \"{allocation}\"");
+    let global = dice.pick(&["none", "none", "upper-half", "upper-quarter"]);
+    let _ = writeln!(text, "global = \"{global}\"");
+    if dice.percent(60) {
+        let dropped = dice.pick(&["address-space", "freed-tables"]);
+        let _ = writeln!(text, "pwc_invalidation = \"{dropped}\"");
+    }
     let small = dice.pick(&[64u64, 256, 1024, 2048, 16384]);
     match dice.below(15) {
         14 => {
@@ -318,6 +326,10 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
     ]);
     let _ = writeln!(text, "[os]\nreclaim = {policy}\nswap_readahead = {}", dice.below(4));
     let _ = writeln!(text, "strict_areas = {}", dice.percent(5));
+    if dice.percent(40) {
+        let ceiling = dice.pick(&[0, 1, 3, 8]);
+        let _ = writeln!(text, "tlb_single_page_flush_ceiling = {ceiling}");
+    }
     if dice.percent(30) {
         let _ = writeln!(text, "prefault = \"accessed\"");
     }

@@ -6,6 +6,7 @@ use tracegen::record::{
 };
 
 use super::dice::Dice;
+use crate::address::PageShift;
 use crate::config::Config;
 
 /// What a trace is made of.
@@ -13,6 +14,8 @@ struct Maker<'a> {
     dice: &'a mut Dice,
     page: u64,
     va_bits: u32,
+    /// Where the program's part of the address space ends.
+    end: u64,
     /// Numbers of the pages that are touched, the most popular first.
     pages: Vec<u64>,
     fetches: bool,
@@ -29,13 +32,25 @@ pub fn random(dice: &mut Dice, config: &Config) -> Vec<Record> {
     let mut pages: Vec<u64> = (0..cold).map(|_| dice.below(cold)).collect();
     for _ in 0..dice.below(6) {
         // Beside the ends of tables, and far away.
-        let far = dice.pick(&[500, 510, 515, 1 << 9, 1 << 18, 1 << 20, all.saturating_sub(3), all]);
+        let far = dice.pick(&[
+            500,
+            510,
+            515,
+            1 << 9,
+            1 << 18,
+            1 << 20,
+            all / 4 * 3,
+            all.saturating_sub(3),
+            all,
+        ]);
         pages.push(far + dice.below(3));
     }
     pages.iter_mut().for_each(|number| *number = (*number).min(all));
     let events = dice.pick(&[0, 2, 6, 15]);
     let (fetches, cpus, processes) = (dice.percent(50), dice.between(1, 3), dice.between(1, 4));
-    let mut maker = Maker { dice, page, va_bits, pages, fetches, cpus, processes };
+    let end = 1u64.checked_shl(va_bits).unwrap_or(u64::MAX);
+    let end = config.mmu.global.start(va_bits as u8, PageShift(page.ilog2() as u8)).unwrap_or(end);
+    let mut maker = Maker { dice, page, va_bits, end, pages, fetches, cpus, processes };
     let count = maker.dice.between(20, 400);
     (0..count)
         .map(|_| {
@@ -107,12 +122,11 @@ impl Maker<'_> {
 
     /// A range that starts at a quarter of a page and is of some quarters' length.
     fn range(&mut self) -> (u64, u64) {
-        let start = self.place() + self.dice.below(4) * self.page / 4;
+        let start = (self.place() + self.dice.below(4) * self.page / 4) % self.end;
         let pages = self.dice.pick(&[1, 2, 5, 20, 60]);
         let length = self.dice.between(1, pages * 4) * self.page / 4;
         // Ranges that leave the address space are refused, which ends a trace.
-        let end = 1u64.checked_shl(self.va_bits).unwrap_or(u64::MAX);
-        (start, length.min((end - start).saturating_sub(4096)))
+        (start, length.min((self.end - start).saturating_sub(4096)))
     }
 
     fn protection(&mut self) -> Protection {
