@@ -1,4 +1,4 @@
-//! The caches of a CPU, plain or with rules.
+//! The caches of a CPU, plain or with rules, or of all CPUs.
 
 use super::hierarchy::CacheHierarchy;
 use super::ruled::{Name, Request, RuledHierarchy};
@@ -9,7 +9,8 @@ use crate::outcome::Reference;
 use crate::replacement::PlaceError;
 use crate::statistics::Statistics;
 
-/// The caches of a CPU: the plain hierarchy, which is faster, wherever it does.
+/// The caches of a CPU: the plain hierarchy, which is faster, wherever it does. Those of several CPUs are
+/// one hierarchy with rules, which the CPU that runs [holds](Self::switch).
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub enum Caches {
     /// Every level writes back and allocates, and no more.
@@ -41,7 +42,7 @@ macro_rules! each {
 }
 
 impl Caches {
-    /// Empty caches, as [`CacheHierarchy::new`].
+    /// Empty caches of `cpus` CPUs, as [`CacheHierarchy::new`]. The first CPU runs.
     ///
     /// # Errors
     /// As there.
@@ -51,12 +52,32 @@ impl Caches {
         page: Option<PageShift>,
         address_bits: u8,
         seed: u64,
+        cpus: u16,
     ) -> Result<Self, InvalidSetting> {
+        if cpus > 1 {
+            let caches = RuledHierarchy::new(settings, entry_level, page, address_bits, seed)?;
+            let caches = caches.among(cpus, settings, page, address_bits, seed)?;
+            return Ok(Self::Ruled(Box::new(caches)));
+        }
         if settings.iter().all(Cache::is_plain) {
             CacheHierarchy::new(settings, entry_level, page, address_bits, seed).map(Self::Plain)
         } else {
             RuledHierarchy::new(settings, entry_level, page, address_bits, seed)
                 .map(|caches| Self::Ruled(Box::new(caches)))
+        }
+    }
+
+    /// What a CPU holds that does not run: nothing.
+    pub fn elsewhere() -> Self {
+        Self::Plain(CacheHierarchy::default())
+    }
+
+    /// Has another one of several CPUs run. Whether it has lost so many lines meanwhile that they are not
+    /// [told](Self::take_gone) singly.
+    pub fn switch(&mut self, cpu: u16) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Ruled(caches) => caches.switch(cpu),
         }
     }
 
@@ -162,7 +183,8 @@ impl Caches {
         each!(self, caches => caches.table_write(addr, memory))
     }
 
-    /// Tells the lines that have gone from the first level for data without having been displaced there.
+    /// Tells the lines that have gone from the first level for data without having been displaced there, or
+    /// that another CPU has made clean there.
     #[inline]
     pub fn take_gone(&mut self, tell: impl FnMut(PhysAddr)) {
         if let Self::Ruled(caches) = self {
@@ -191,5 +213,19 @@ impl Caches {
     /// Declares the statistics of every cache.
     pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
         each!(self, caches => caches.report(statistics, instructions));
+    }
+
+    /// Declares the statistics of the caches that several CPUs share.
+    pub fn report_shared(&self, statistics: &mut Statistics, instructions: u64) {
+        if let Self::Ruled(caches) = self {
+            caches.report_shared(statistics, instructions);
+        }
+    }
+
+    /// Declares the statistics of the caches of one of several CPUs.
+    pub fn report_private(&self, cpu: u16, statistics: &mut Statistics, instructions: u64) {
+        if let Self::Ruled(caches) = self {
+            caches.report_private(cpu, statistics, instructions);
+        }
     }
 }

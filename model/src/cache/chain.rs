@@ -5,7 +5,7 @@ use crate::config::InvalidSetting;
 use crate::outcome::PEER;
 
 /// The order of the caches, by their indices in the configuration's list.
-#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub(super) struct Arrangement {
     /// The level below each.
     pub next: Vec<Option<u8>>,

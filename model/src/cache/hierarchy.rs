@@ -17,7 +17,7 @@ use crate::statistics::Statistics;
 /// last level writes goes to memory and is reported. Fills happen from the lowest level up.
 ///
 /// Physical addresses are below 2^`address_bits`.
-#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
 pub struct CacheHierarchy {
     levels: Vec<CacheLevel>,
     order: Arrangement,
@@ -263,6 +263,7 @@ mod tests {
             hash: false,
             prefetcher: Default::default(),
             prefetch_page: ByteSize(4096),
+            shared: None,
         }
     }
 

@@ -332,6 +332,7 @@ mod tests {
             hash: false,
             prefetcher: Default::default(),
             prefetch_page: ByteSize(4096),
+            shared: None,
         }
     }
 

@@ -110,9 +110,24 @@ pub struct Cache {
     #[serde(default = "prefetch_page")]
     #[schemars(extend("x-effect" = "function"))]
     pub prefetch_page: ByteSize,
+    /// Whether there is one for all CPUs, and not one for each. Default: the last level is shared where it
+    /// is not the first one too, and so is what lies below a shared level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"))]
+    pub shared: Option<bool>,
 }
 
 impl Cache {
+    /// Whether there is one for all CPUs; known when the machine is resolved.
+    pub fn is_shared(&self) -> bool {
+        self.shared == Some(true)
+    }
+
+    /// Whether it lies above `lower`, on a stream that both serve.
+    pub fn leads_to(&self, lower: &Self) -> bool {
+        self.level < lower.level && self.serves.iter().any(|stream| lower.serves.contains(stream))
+    }
+
     /// Whether it does no more than write back, allocate, and keep to itself.
     pub fn is_plain(&self) -> bool {
         self.write == Write::Back

@@ -15,7 +15,7 @@ const VALUES: [(&str, &[&str]); 7] = [
 const FEW: [(&str, &[&str]); 1] = [("swap.readahead_by", &["vma"])];
 
 /// Keys.
-const KEYS: [&str; 1] = ["cache.shared"];
+const KEYS: [&str; 0] = [];
 
 /// `setting` without the names of array elements.
 fn generic(setting: &str) -> String {

@@ -18,6 +18,7 @@ impl Config {
     pub fn resolve(mut self) -> Result<Self, InvalidSetting> {
         self.resolve_mmu();
         self.resolve_caches();
+        self.resolve_sharing();
         if self.os.memory.is_none() {
             let addressable = 1u64.checked_shl(self.mmu.physical_bits().into()).unwrap_or(u64::MAX);
             self.os.memory = Some(Memory::Bytes(ByteSize(addressable.min(MEMORY))));
@@ -72,6 +73,20 @@ impl Config {
                 .min_by_key(|cache| cache.level);
             let name = first.map_or("memory", |cache| cache.name.as_str());
             mmu.walker.entry_level = Some(name.to_owned());
+        }
+    }
+
+    /// The last level is shared where there is another above it, and so is what lies below a shared level.
+    fn resolve_sharing(&mut self) {
+        let last = self.cache.iter().map(|cache| cache.level).max().unwrap_or(1).max(2);
+        let mut order: Vec<usize> = (0..self.cache.len()).collect();
+        order.sort_by_key(|&at| self.cache[at].level);
+        for at in order {
+            let cache = &self.cache[at];
+            let below_shared =
+                self.cache.iter().any(|above| above.leads_to(cache) && above.is_shared());
+            let shared = cache.level == last || below_shared;
+            self.cache[at].shared.get_or_insert(shared);
         }
     }
 

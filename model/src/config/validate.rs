@@ -5,6 +5,7 @@ use crate::address::PageShift;
 use crate::cache::ruled;
 use crate::cache::settings::{Cache, Stream};
 use crate::mmu::settings::{Mmu, Tlb, Ways};
+use crate::mmu::switching::AsidAllocation;
 use crate::os::settings::Memory;
 use crate::time::settings::{MAIN, Swap};
 use crate::time::storage::Storage;
@@ -26,6 +27,7 @@ impl Config {
         self.names()?;
         self.mmu.widths()?;
         self.mmu.tables()?;
+        self.identifiers()?;
         for tlb in &self.mmu.tlb {
             self.mmu.tlb(tlb)?;
         }
@@ -47,6 +49,17 @@ impl Config {
             Some(state) => state.validate(self),
             None => Ok(()),
         }
+    }
+
+    /// Where identifiers are the same on every CPU, whatever the CPUs run keeps its own.
+    fn identifiers(&self) -> Check {
+        let (asids, cpus) = (self.mmu.asids, self.core.count);
+        let shared = self.mmu.asid_allocation == AsidAllocation::Generations;
+        if shared && asids > 0 && asids < cpus {
+            let message = format!("expected 0, or at least one for each of the {cpus} CPUs");
+            return fault("mmu.asids", message);
+        }
+        Ok(())
     }
 
     fn one_cache(&self, cache: &Cache) -> Check {
@@ -81,6 +94,14 @@ impl Config {
             let latency = cache.latency.map_or(0, |latency| latency.cycles(frequency));
             if latency == 0 {
                 return fault(path("latency"), "a hit takes at least a cycle");
+            }
+            let above = self.cache.iter().find(|above| above.leads_to(cache) && above.is_shared());
+            if let Some(above) = above.filter(|_| !cache.is_shared()) {
+                let message = format!(
+                    "`{}` above it is shared by all CPUs: what lies below that is shared too",
+                    above.name
+                );
+                return fault(path("shared"), message);
             }
             let shares = |other: &&Cache| other.serves.iter().any(|s| cache.serves.contains(s));
             for other in self.cache[..at].iter().filter(shares) {

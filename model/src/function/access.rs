@@ -100,8 +100,8 @@ impl Simulator {
         uses: &[u64],
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
+        let lane = self.enter(access.cpu, out)?;
         self.accesses.count(access.kind);
-        let lane = self.lane(access.cpu)?;
         let instructions = self.lanes[lane].count(access);
         let is_fetch = access.kind == AccessKind::Fetch;
         let stream = if is_fetch { Stream::Instruction } else { Stream::Data };

@@ -70,7 +70,7 @@ impl Asids {
     /// The identifier under which entries of `process` in `cpu`'s TLBs may be used. `None`: there are none,
     /// or they are flushed before the process runs again.
     pub fn current(&self, cpu: usize, process: ProcessId) -> Option<Asid> {
-        if process == KERNEL && self.global.is_some() {
+        if self.is_global(process) {
             return self.global;
         }
         match &self.scheme {
@@ -84,15 +84,30 @@ impl Asids {
     /// As [`current`](Self::current), for entries that have become wrong and are dropped now. `None` too
     /// where the CPU drops them when it runs the process again.
     pub fn invalidated(&mut self, cpu: usize, process: ProcessId) -> Option<Asid> {
-        let runs = self.running.get(cpu).is_some_and(|running| *running == Some(process));
-        if let Scheme::RoundRobin(cpus) = &mut self.scheme
-            && !runs
+        if !self.is_told(cpu, process)
+            && let Scheme::RoundRobin(cpus) = &mut self.scheme
             && let Some(slots) = cpus.get_mut(cpu)
             && let Some(slot) = slots.of(process)
         {
             slots.taken[slot].stale = true;
         }
-        self.current(cpu, process)
+        self.current(cpu, process).filter(|_| self.is_told(cpu, process))
+    }
+
+    /// Whether `process` stands for the kernel, whose pages are global.
+    pub fn is_global(&self, process: ProcessId) -> bool {
+        process == KERNEL && self.global.is_some()
+    }
+
+    /// Whether `cpu` has to hear at once of what changes in the address space of `process`. If not, it has
+    /// nothing of it that it could use without a flush before.
+    pub fn is_told(&self, cpu: usize, process: ProcessId) -> bool {
+        let runs = self.running.get(cpu).is_some_and(|running| *running == Some(process));
+        let flushes_first = match &self.scheme {
+            Scheme::None | Scheme::RoundRobin(_) => true,
+            Scheme::Generations(generations) => generations.pending.get(cpu) == Some(&true),
+        };
+        runs || !flushes_first || self.is_global(process)
     }
 
     /// The identifier of the process that `cpu` switches to.

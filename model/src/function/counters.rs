@@ -2,7 +2,7 @@
 
 use tracegen::record::AccessKind;
 
-use crate::outcome::MEMORY;
+use crate::outcome::PEER;
 use crate::statistics::{Ratio, Statistics};
 
 /// Accesses as in the trace, before any splitting.
@@ -80,12 +80,15 @@ pub struct WalkCounters {
     /// Reads by the cache that served them, in configuration order.
     from: Vec<u64>,
     from_memory: u64,
+    /// Those that another CPU's caches served, where there are several.
+    from_peers: Option<u64>,
 }
 
 impl WalkCounters {
-    /// For a machine with `caches` caches.
-    pub fn new(caches: usize) -> Self {
-        Self { from: vec![0; caches], ..Self::default() }
+    /// For a machine with `caches` caches a CPU, one of `cpus`.
+    pub fn new(caches: usize, cpus: u16) -> Self {
+        let from_peers = (cpus > 1).then_some(0);
+        Self { from: vec![0; caches], from_peers, ..Self::default() }
     }
 
     /// How many caches there are.
@@ -97,8 +100,10 @@ impl WalkCounters {
     #[inline]
     pub fn read(&mut self, served: u8) {
         self.references += 1;
-        match self.from.get_mut(usize::from(served)) {
-            Some(count) if served != MEMORY => *count += 1,
+        // There are fewer caches than there are numbers with another meaning.
+        match (self.from.get_mut(usize::from(served)), &mut self.from_peers) {
+            (Some(count), _) => *count += 1,
+            (None, Some(count)) if served == PEER => *count += 1,
             _ => self.from_memory += 1,
         }
     }
@@ -143,11 +148,46 @@ impl WalkCounters {
                 *count,
             );
         }
+        if let Some(count) = self.from_peers {
+            out.count(
+                "walker.from.peer",
+                "reads",
+                "page-table reads that another CPU's caches served",
+                count,
+            );
+        }
         out.count(
             "walker.from.dram",
             "reads",
             "page-table reads that memory served",
             self.from_memory,
+        );
+    }
+}
+
+/// Shootdowns of translations among several CPUs.
+#[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
+pub struct Shootdowns {
+    /// Times that this CPU interrupted others.
+    pub sent: u64,
+    /// Times that another interrupted it.
+    pub received: u64,
+}
+
+impl Shootdowns {
+    /// Declares `os.tlb.remote_flush*`, as Linux counts them in /proc/vmstat.
+    pub fn report(&self, out: &mut Statistics) {
+        out.count(
+            "os.tlb.remote_flush",
+            "shootdowns",
+            "times that other CPUs were interrupted so that they forget translations",
+            self.sent,
+        );
+        out.count(
+            "os.tlb.remote_flush_received",
+            "interrupts",
+            "interrupts of CPUs that were to forget translations",
+            self.received,
         );
     }
 }

@@ -48,6 +48,12 @@ impl Emitter {
         Self { cpu, ..Self::default() }
     }
 
+    /// Whose side it is.
+    #[inline]
+    pub fn cpu(&self) -> u16 {
+        self.cpu
+    }
+
     /// What follows goes to `out`, whose references and work all belong to outcomes.
     pub fn begin(&mut self, out: &Outcomes) {
         self.claimed_references = out.references.len();
@@ -64,6 +70,11 @@ impl Emitter {
     #[inline]
     pub fn has_references(&self, out: &Outcomes) -> bool {
         out.references.len() > self.claimed_references
+    }
+
+    /// Whether it has work.
+    pub fn has_work(&self, out: &Outcomes) -> bool {
+        out.work.len() > self.claimed_work
     }
 
     /// Outcomes so far; the latest one's number.

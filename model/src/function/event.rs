@@ -14,7 +14,7 @@ impl Simulator {
         branch: &Branch,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
-        let lane = self.lane(branch.cpu)?;
+        let lane = self.enter(branch.cpu, out)?;
         let instructions = self.lanes[lane].count_gap(branch.gap);
         let plain = self.plain(Stream::Data);
         self.cpu.emitter.advance(instructions, plain, out);
@@ -41,7 +41,7 @@ impl Simulator {
         event: &Event,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
-        let lane = self.lane(cpu)?;
+        let lane = self.enter(cpu, out)?;
         if let Event::Switch { process } = event {
             if self.lanes[lane].process != *process {
                 self.lanes[lane].process = *process;
@@ -57,10 +57,12 @@ impl Simulator {
         self.run_process(self.lanes[lane].process);
         self.os.event(self.lanes[lane].process, event, &mut self.effects)?;
         out.work.extend_from_slice(&self.effects.work);
-        if !self.effects.work.is_empty() {
+        let receivers = self.shoot_down(out);
+        if self.cpu.emitter.has_work(out) {
             self.kernel(out);
         }
         self.invalidate();
+        self.interrupt(receivers, out);
         Ok(())
     }
 

@@ -146,9 +146,9 @@ impl Simulator {
         let running = process;
         let (process, asid) = match self.os.is_global(addr) {
             true => (KERNEL, self.asids.global()),
-            false => (process, self.asids.current(0, process)),
+            false => (process, self.asids.current(self.here(), process)),
         };
-        let tables = self.asids.current(0, running);
+        let tables = self.asids.current(self.here(), running);
         let page = self.base_page.page_of(addr);
         let cpu = &self.cpu;
         for &place in cpu.tlbs.chain(stream, self.base_page) {

@@ -6,33 +6,49 @@ use super::{Cpu, Simulator};
 use crate::address::{Asid, PageShift, VirtAddr};
 use crate::os::Invalidation;
 
-/// The CPU that runs everything.
-const CPU: usize = 0;
-
 impl Simulator {
-    /// Makes the translation hardware forget what the kernel has changed.
+    /// Makes the translation hardware of every CPU forget what the kernel has changed.
     pub(super) fn invalidate(&mut self) {
-        let Self { cpu, asids, effects, .. } = self;
-        for invalidation in effects.invalidations.drain(..) {
-            let (Invalidation::Page { process, .. }
-            | Invalidation::Process(process)
-            | Invalidation::Table { process, .. }) = invalidation;
-            // Of a process without an identifier nothing is there.
-            let Some(asid) = asids.invalidated(CPU, process) else { continue };
-            match invalidation {
-                Invalidation::Page { addr, size, .. } => cpu.forget_page(asid, addr, size),
-                Invalidation::Process(_) => cpu.forget_process(asid),
-                Invalidation::Table { level, addr, .. } => cpu.pwc.invalidate(asid, addr, level),
+        let mut list = std::mem::take(&mut self.effects.invalidations);
+        for invalidation in list.drain(..) {
+            let concerned = self.concerned(invalidation.process());
+            for cpu in (0..self.cpus()).filter(|cpu| concerned >> cpu & 1 != 0) {
+                self.forget(cpu, &invalidation);
             }
+        }
+        self.effects.invalidations = list;
+    }
+
+    fn forget(&mut self, number: usize, invalidation: &Invalidation) {
+        let process = invalidation.process();
+        let asid = self.asids.invalidated(number, process);
+        if let Invalidation::Process(_) = invalidation {
+            self.forgotten(number, process);
+        }
+        // Of a process without an identifier nothing is there.
+        let Some(asid) = asid else { return };
+        let cpu = match number == self.here() {
+            true => &mut self.cpu,
+            false => &mut self.others.get_mut(number).cpu,
+        };
+        match *invalidation {
+            Invalidation::Page { addr, size, .. } => cpu.forget_page(asid, addr, size),
+            Invalidation::Process(_) => cpu.forget_process(asid),
+            Invalidation::Table { level, addr, .. } => cpu.pwc.invalidate(asid, addr, level),
         }
     }
 
-    /// Makes the CPU run `process`.
+    /// Makes the CPU that runs run `process`.
     #[cold]
     pub(super) fn switch(&mut self, process: u32) {
-        let Assignment { asid, flush } = self.asids.assign(CPU, process);
+        let here = self.here();
+        let Assignment { asid, flush } = self.asids.assign(here, process);
         self.cpu.switch(asid, flush, self.asids.global());
         self.cpu.process = Some(process);
+        if !self.others.is_empty() {
+            let flushed = matches!(flush, Flush::AllButGlobal | Flush::Everything);
+            self.holders.runs(here, process, flushed);
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod access;
 mod asids;
 mod branch;
 mod counters;
+mod cpus;
 mod emitter;
 mod event;
 mod facts;
@@ -22,6 +23,7 @@ mod preload;
 mod recall;
 mod recent;
 mod restore;
+mod shootdown;
 mod stretch;
 mod translate;
 
@@ -39,16 +41,19 @@ use crate::mmu::switching::PwcInvalidation;
 use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
 use crate::os::{Effects, Made, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
+use crate::replacement::cpu_seed;
 use crate::statistics::{Statistics, Tally};
 use crate::time::settings::LineCrossing;
 use asids::Asids;
 use branch::Predictor;
-use counters::{AccessCounters, WalkCounters};
+use counters::{AccessCounters, Shootdowns, WalkCounters};
+use cpus::{Others, Waiting};
 use emitter::{Draft, Emitter};
 use lane::Lane;
 use page_set::PageSet;
 use recall::{Level, Recall};
 use recent::RecentFills;
+use shootdown::Holders;
 use stretch::Columns;
 
 /// The most CPUs that a trace may have.
@@ -151,8 +156,11 @@ pub struct Simulator {
     first_caches: [u8; 2],
     line_shifts: [u32; 2],
     os: Os,
+    /// The CPU that runs, and the others.
     cpu: Cpu,
+    others: Others,
     asids: Asids,
+    holders: Holders,
     lanes: Vec<Lane>,
     /// Whether the reclaim policy has to know when pages are used next.
     wants_next_use: bool,
@@ -161,8 +169,10 @@ pub struct Simulator {
     /// Whether every access has to be looked up: one of the above, or a first level whose policy counts
     /// repeated hits.
     one_by_one: bool,
+    /// What the CPU that runs has counted.
     accesses: AccessCounters,
     walks: WalkCounters,
+    shootdowns: Shootdowns,
     steps: Steps,
     effects: Effects,
     /// Pages to map before the trace starts, and the address spaces that are not there then.
@@ -189,8 +199,13 @@ impl Simulator {
         let known = config.mmu.known_sizes();
         let sizes: Vec<_> =
             known.iter().map(|size| PageShift(size.0.trailing_zeros() as u8)).collect();
-        let tlbs = TlbHierarchy::new(&config.mmu, &sizes, geometry.va_bits(), seed)?;
-        let pwc = PagingStructureCaches::new(&config.mmu, &spans, geometry.va_bits(), seed)?;
+        let translation = |cpu| {
+            let (mmu, bits, seed) = (&config.mmu, geometry.va_bits(), cpu_seed(seed, cpu));
+            let tlbs = TlbHierarchy::new(mmu, &sizes, bits, seed)?;
+            Ok::<_, InvalidSetting>((tlbs, PagingStructureCaches::new(mmu, &spans, bits, seed)?))
+        };
+        let (tlbs, pwc) = translation(0)?;
+        let count = config.core.count.max(1);
         let page = config.mmu.enabled.then_some(base_page);
         // Tables above memory need not lie below 2^pa_bits, and what [state] says need not lie in memory.
         let bits = match config.mmu.enabled && !os.has_tables_above_memory() {
@@ -199,7 +214,7 @@ impl Simulator {
             false => 64,
         };
         let entry_level = config.mmu.walker.entry_level.as_deref();
-        let caches = Caches::new(&config.cache, entry_level, page, bits, seed)?;
+        let caches = Caches::new(&config.cache, entry_level, page, bits, seed, count)?;
         let streams = [Stream::Data, Stream::Instruction];
         let first_tlb = |stream| tlbs.chain(stream, base_page).first().copied();
         let first_tlbs = streams.map(|stream| match first_tlb(stream) {
@@ -218,11 +233,38 @@ impl Simulator {
         let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
         let cache_level = cache_level.map(|cache| cache_level_of(cache, page));
-        let recall = Recall::new(tlb_level, cache_level, caches.settles());
+        let settles = caches.settles();
         let wants_next_use = config.os.reclaim.needs_next_use();
         let asks_site = tlbs.asks_site() || pwc.asks_site() || caches.asks_site();
         let mut first_levels = tlb_level.iter().chain(&cache_level);
         let repeats_count = first_levels.any(|level| !level.policy.repeats_are_idle());
+        let page_drops_tables = config.mmu.page_invalidation() == PwcInvalidation::AddressSpace;
+        let cpu = |number, tlbs, pwc, caches| Cpu {
+            asid: Asid(0),
+            process: None,
+            tlbs,
+            pwc,
+            page_drops_tables,
+            caches,
+            predictor: Predictor::default(),
+            emitter: Emitter::new(number),
+            recall: Recall::new(tlb_level, cache_level, settles),
+            walks_enter_first,
+            data_line_shift,
+            fills: RecentFills::default(),
+            walks: RecentFills::default(),
+            prefetches: prefetches::recent(&config.cache),
+        };
+        let waiting = |number| {
+            let (tlbs, pwc) = translation(number)?;
+            Ok::<_, InvalidSetting>(Waiting {
+                cpu: cpu(number, tlbs, pwc, Caches::elsewhere()),
+                accesses: AccessCounters::default(),
+                walks: WalkCounters::new(config.cache.len(), count),
+                shootdowns: Shootdowns::default(),
+            })
+        };
+        let others = (1..count).map(waiting).collect::<Result<_, _>>()?;
         let mut simulator = Self {
             translates: config.mmu.enabled,
             simulates_fetches: !caches.chain(Stream::Instruction).is_empty()
@@ -238,24 +280,12 @@ impl Simulator {
             line_shifts: streams
                 .map(|stream| caches.chain(stream).first().copied())
                 .map(|first| first.map_or(DEFAULT_LINE_SHIFT, |first| caches.line_shift(first))),
-            walks: WalkCounters::new(config.cache.len()),
-            asids: Asids::new(&config.mmu, 1),
-            cpu: Cpu {
-                asid: Asid(0),
-                process: None,
-                tlbs,
-                pwc,
-                page_drops_tables: config.mmu.page_invalidation() == PwcInvalidation::AddressSpace,
-                caches,
-                predictor: Predictor::default(),
-                emitter: Emitter::new(0),
-                recall,
-                walks_enter_first,
-                data_line_shift,
-                fills: RecentFills::default(),
-                walks: RecentFills::default(),
-                prefetches: prefetches::recent(&config.cache),
-            },
+            walks: WalkCounters::new(config.cache.len(), count),
+            shootdowns: Shootdowns::default(),
+            asids: Asids::new(&config.mmu, count.into()),
+            holders: Holders::default(),
+            cpu: cpu(0, tlbs, pwc, caches),
+            others: Others::new(others),
             os,
             lanes: Vec::new(),
             wants_next_use,
@@ -288,7 +318,7 @@ impl Simulator {
             self.cpu.emitter.discard(out);
             match error {
                 SimulationError::Os { source, .. } => {
-                    SimulationError::Os { access: self.accesses.all().saturating_sub(1), source }
+                    SimulationError::Os { access: self.all_accesses().saturating_sub(1), source }
                 }
                 other => other,
             }
@@ -334,6 +364,7 @@ impl Simulator {
                 (mine, *uses) = uses.split_at(uses.len().min(pages.count()));
             }
             if self.asks_site {
+                self.enter(access.cpu, out)?;
                 self.cpu.site(access.site);
             }
             self.access(&access, mine, out)?;
@@ -376,14 +407,13 @@ impl Simulator {
     /// The trace has ended.
     pub fn finish(&mut self, out: &mut Outcomes) {
         self.cpu.emitter.begin(out);
-        let draft = Draft { kind: OutcomeKind::End, ..Draft::default() };
-        self.cpu.emitter.emit(draft, out);
+        self.all_emit(Draft { kind: OutcomeKind::End, ..Draft::default() }, out);
     }
 
     /// Counting starts or pauses here; no state changes.
     fn mark(&mut self, mark: Mark, out: &mut Outcomes) {
         let kind = OutcomeKind::Mark(mark);
-        self.cpu.emitter.emit(Draft { kind, ..self.plain(Stream::Data) }, out);
+        self.all_emit(Draft { kind, ..self.plain(Stream::Data) }, out);
         if mark == Mark::Count {
             self.os.restart_peaks();
         }
@@ -397,18 +427,25 @@ impl Simulator {
 
     /// Every statistic since the start.
     fn report_all(&self) -> Statistics {
+        if !self.others.is_empty() {
+            return self.report_cpus();
+        }
         let mut out = Statistics::default();
         let instructions = self.lanes.iter().map(Lane::instructions).sum();
         self.accesses.report(instructions, &mut out);
         self.cpu.tlbs.report(&mut out, instructions);
         self.cpu.caches.report(&mut out, instructions);
-        // There are at most 253 caches.
-        let names = (0..self.walks.caches() as u8).map(|index| self.cpu.caches.name(index));
-        self.walks.report(names, &mut out);
+        self.walks.report(self.cache_names(), &mut out);
         self.cpu.pwc.report(&mut out);
         self.os.report(&mut out);
         self.cpu.predictor.report(&mut out);
         out
+    }
+
+    /// The caches' names, in configuration order.
+    fn cache_names(&self) -> impl Iterator<Item = &str> {
+        // There are at most 253 caches.
+        (0..self.walks.caches() as u8).map(|index| self.cpu.caches.name(index))
     }
 
     /// The index of a CPU of the trace among the lanes.

@@ -212,6 +212,11 @@ impl Recall {
         self.lines[group] = NO_LINE;
     }
 
+    /// Any line may have gone from the first-level cache, or become clean there.
+    pub fn lines_disturbed(&mut self) {
+        self.lines.fill(NO_LINE);
+    }
+
     /// `process` has accessed `part`, and `page` is what the first-level TLB [was used for](
     /// Self::page_used) last: the first levels have both, `line` and `page`.
     #[inline(always)]
@@ -303,6 +308,9 @@ mod tests {
         assert!(!known(&recall, 64));
         access(&mut recall, 1, 64);
         recall.pages_disturbed();
+        assert!(!known(&recall, 64));
+        access(&mut recall, 1, 64);
+        recall.lines_disturbed();
         assert!(!known(&recall, 64));
         access(&mut recall, 1, 64);
         recall.page_used(1, Asid(9), 0, false);

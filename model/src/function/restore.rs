@@ -28,7 +28,7 @@ impl Simulator {
         (
             (self.translates, self.simulates_fetches, self.crossing, self.wants_next_use),
             (self.base_page, self.page_shift, self.untranslated, self.entry_bytes),
-            (self.first_tlbs, self.first_caches, self.line_shifts),
+            (self.first_tlbs, self.first_caches, self.line_shifts, self.cpus()),
         )
     }
 }

@@ -103,7 +103,7 @@ impl Simulator {
         range: Range<usize>,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
-        let lane = self.lane(columns.batch.cpu[range.start])?;
+        let lane = self.enter(columns.batch.cpu[range.start], out)?;
         self.run_process(self.lanes[lane].process);
         let mut at = range.start;
         loop {

@@ -1,6 +1,7 @@
 //! The function half against closed forms.
 
 mod colours;
+mod cpus;
 mod formats;
 mod settled;
 mod switches;

@@ -293,6 +293,7 @@ impl Simulator {
 
     fn finish_fault(&mut self, kind: FaultKind, request: &Request, out: &mut Outcomes) {
         out.work.extend_from_slice(&self.effects.work);
+        let receivers = self.shoot_down(out);
         let draft = Draft {
             kind: OutcomeKind::Fault(kind),
             tlb: WALKED,
@@ -304,6 +305,7 @@ impl Simulator {
         };
         self.cpu.emitter.emit(draft, out);
         self.invalidate();
+        self.interrupt(receivers, out);
     }
 }
 

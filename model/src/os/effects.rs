@@ -30,6 +30,17 @@ pub enum Invalidation {
     },
 }
 
+impl Invalidation {
+    /// Whose address space it is about.
+    pub fn process(&self) -> ProcessId {
+        match *self {
+            Self::Page { process, .. } | Self::Process(process) | Self::Table { process, .. } => {
+                process
+            }
+        }
+    }
+}
+
 /// What a fault or an event did. A buffer that the caller clears and uses again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {

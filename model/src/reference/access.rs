@@ -51,15 +51,16 @@ impl Reference {
             AccessKind::Fetch => ("run.fetches", Stream::Instruction),
             AccessKind::Prefetch => ("run.prefetches", Stream::Data),
         };
-        self.counts.add(name, 1);
-        self.counts.add("run.accesses", 1);
+        self.enter(access.cpu);
+        self.count(name, 1);
+        self.count("run.accesses", 1);
         let lane = self.lanes.entry(access.cpu).or_default();
         let process = lane.process;
         if stream == Stream::Instruction {
             lane.fetches += 1;
             self.passed += 1;
             let simulated = !self.caches.chain(stream).is_empty()
-                || self.translates && self.tlbs.serves(stream);
+                || self.translates && self.cpus[self.here].tlbs.serves(stream);
             if !simulated {
                 return Ok(());
             }
@@ -70,8 +71,8 @@ impl Reference {
             self.passed += if lane.fetches == 0 { instructions } else { 0 };
         }
         self.run(process);
-        self.tlbs.note_site(access.site);
-        self.pwcs.note_site(access.site);
+        self.cpus[self.here].tlbs.note_site(access.site);
+        self.cpus[self.here].pwcs.note_site(access.site);
         self.caches.note_site(access.site);
         let (kind, addr, site) = (access.kind, access.addr, access.site);
         let request = Request { process, kind, stream, addr, site, next_use: None };
@@ -97,7 +98,7 @@ impl Reference {
                 _ => {
                     request.next_use = uses.next();
                     let Some((tlb, start)) = self.translate(&request, events)? else {
-                        self.counts.add("run.skipped", 1);
+                        self.count("run.skipped", 1);
                         self.references.clear();
                         return Ok(());
                     };
@@ -167,8 +168,8 @@ impl Reference {
             AccessKind::Fetch => OutcomeKind::Fetch,
             AccessKind::Prefetch => OutcomeKind::Prefetch,
         };
-        let references = std::mem::take(&mut self.references);
-        events.push(Event { kind, tlb, served, references, work: Vec::new() });
+        let (cpu, references) = (self.here as u16, std::mem::take(&mut self.references));
+        events.push(Event { cpu, kind, tlb, served, references, work: Vec::new() });
         self.prefetch(events);
     }
 
@@ -176,9 +177,9 @@ impl Reference {
     fn prefetch(&mut self, events: &mut Vec<Event>) {
         while let Some((into, addr, line)) = self.caches.prefetch(&mut self.counts) {
             self.refer(addr, ReferenceKind::Demand, &line);
-            let references = std::mem::take(&mut self.references);
+            let (cpu, references) = (self.here as u16, std::mem::take(&mut self.references));
             let (kind, tlb) = (OutcomeKind::HardwarePrefetch { into }, UNTRANSLATED);
-            events.push(Event { kind, tlb, served: line.by, references, work: Vec::new() });
+            events.push(Event { cpu, kind, tlb, served: line.by, references, work: Vec::new() });
         }
     }
 

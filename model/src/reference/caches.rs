@@ -4,11 +4,13 @@
 //! of their own. When they are asked, and what becomes of their lines, is derived here.
 
 use super::counts::Counts;
+use super::cpus::seed_for;
 use super::sets::{Key, Sets, seed_of};
 use crate::address::{PageShift, PhysAddr};
 use crate::cache::prefetch::{Seen, Watcher};
 use crate::cache::settings::{Cache as Settings, Inclusion, Stream, Write};
-use crate::outcome::{MEMORY, Reference, ReferenceKind};
+use crate::config::Config;
+use crate::outcome::{MEMORY, PEER, Reference, ReferenceKind};
 
 /// What a cache knows of a line.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +24,12 @@ struct Line {
 #[derive(Debug)]
 struct Cache {
     settings: Settings,
+    /// Its place in the configuration.
+    number: u8,
+    /// The CPU that has it; none where all share it or there is one.
+    cpu: Option<usize>,
+    /// What the names of its counts start with.
+    prefix: String,
     line: u64,
     sets: u64,
     lines: Sets<Line>,
@@ -50,12 +58,16 @@ pub struct Served {
     pub written: Vec<Reference>,
 }
 
-/// All caches, in the configuration's order.
+/// All caches, CPU by CPU in the configuration's order. Those that CPUs share are among the first one's.
 #[derive(Debug)]
 pub struct Caches {
     caches: Vec<Cache>,
-    /// The caches that page-table reads go through, by level.
-    walk_chain: Vec<usize>,
+    /// The CPU that runs.
+    pub here: usize,
+    /// Where page-table reads enter.
+    entry_level: Option<String>,
+    /// Modified lines that other CPUs have given up: the cache and the line.
+    given: Vec<(usize, u64)>,
     /// What prefetchers have asked for: the cache, the stream, the line, its virtual address.
     wanted: Vec<(usize, Stream, u64, u64)>,
     /// The virtual address of the access under way.
@@ -65,6 +77,31 @@ pub struct Caches {
 }
 
 impl Cache {
+    fn new(
+        settings: &Settings,
+        number: u8,
+        cpu: Option<usize>,
+        page: Option<PageShift>,
+        seed: u64,
+    ) -> Self {
+        let lines = settings.size.0 / settings.line.0;
+        // A cache has fewer than 2^32 lines.
+        let ways = u64::from(settings.ways.of(lines as u32));
+        let seed = seed_of(&settings.name, seed);
+        let (shift, within) = (settings.line.0.ilog2(), settings.prefetch_page.0.ilog2());
+        Self {
+            settings: settings.clone(),
+            number,
+            cpu,
+            prefix: cpu.map(|cpu| format!("cpu.{cpu}.")).unwrap_or_default(),
+            line: settings.line.0,
+            sets: lines / ways,
+            lines: Sets::new(lines, ways, &settings.replacement, seed),
+            watcher: Watcher::new(&settings.prefetcher, shift, within),
+            virt: settings.aliased(page).map(|_| 0),
+        }
+    }
+
     /// Where a line is looked for. One that is indexed by its virtual address may be looked for in any set:
     /// its number there is one of as many as there are sets. With `hash`, the number's upper bits are folded, in pieces as long as the
     /// set's index, into its lowest piece.
@@ -98,7 +135,7 @@ impl Cache {
     }
 
     fn name(&self, what: &str) -> String {
-        format!("{}.{what}", self.settings.name)
+        format!("{}{}.{what}", self.prefix, self.settings.name)
     }
 
     fn exclusive(&self) -> bool {
@@ -111,44 +148,42 @@ impl Cache {
 }
 
 impl Caches {
-    /// Empty caches. Page-table reads enter at `entry_level`, or at the first data cache.
-    /// `page` is the page's where addresses are translated.
-    pub fn new(
-        settings: &[Settings],
-        entry_level: Option<&str>,
-        page: Option<PageShift>,
-        seed: u64,
-    ) -> Self {
-        let caches = settings.iter().map(|cache| {
-            let lines = cache.size.0 / cache.line.0;
-            // A cache has fewer than 2^32 lines.
-            let ways = u64::from(cache.ways.of(lines as u32));
-            let seed = seed_of(&cache.name, seed);
-            let (shift, within) = (cache.line.0.ilog2(), cache.prefetch_page.0.ilog2());
-            Cache {
-                settings: cache.clone(),
-                line: cache.line.0,
-                sets: lines / ways,
-                lines: Sets::new(lines, ways, &cache.replacement, seed),
-                watcher: Watcher::new(&cache.prefetcher, shift, within),
-                virt: cache.aliased(page).map(|_| 0),
+    /// Empty caches.
+    pub fn new(config: &Config, seed: u64) -> Self {
+        let mut caches = Vec::new();
+        let cpus = usize::from(config.core.count);
+        // A page's size is a power of two.
+        let page = PageShift(config.mmu.base_page().0.trailing_zeros() as u8);
+        let page = config.mmu.enabled.then_some(page);
+        for cpu in 0..cpus {
+            for (number, settings) in (0..).zip(&config.cache) {
+                let private = cpus > 1 && !settings.is_shared();
+                if private || cpu == 0 {
+                    let owner = private.then_some(cpu);
+                    let seed = seed_for(cpu, seed);
+                    caches.push(Cache::new(settings, number, owner, page, seed));
+                }
             }
-        });
-        let mut all = Self {
-            caches: caches.collect(),
-            walk_chain: Vec::new(),
-            wanted: Vec::new(),
-            virt: 0,
-            written: Vec::new(),
-        };
-        let mut chain = all.chain(Stream::Data);
-        while let (Some(wanted), Some(first)) = (entry_level, chain.first())
-            && all.caches[*first].settings.name != wanted
+        }
+        let entry_level = config.mmu.walker.entry_level.clone();
+        let (wanted, written, given, virt) = Default::default();
+        Self { caches, here: 0, entry_level, given, wanted, virt, written }
+    }
+
+    /// The caches that page-table reads go through, by level: those from the one that they enter at on.
+    fn walk_chain(&self) -> Vec<usize> {
+        let mut chain = self.chain(Stream::Data);
+        while let (Some(wanted), Some(first)) = (&self.entry_level, chain.first())
+            && self.caches[*first].settings.name != *wanted
         {
             chain.remove(0);
         }
-        all.walk_chain = chain;
-        all
+        chain
+    }
+
+    /// A cache's place in the configuration.
+    pub fn number(&self, k: usize) -> u8 {
+        self.caches[k].number
     }
 
     /// What follows is done for an access from `site`.
@@ -158,7 +193,14 @@ impl Caches {
 
     /// The caches that serve `stream`, by level.
     pub fn chain(&self, stream: Stream) -> Vec<usize> {
-        let serving = |k: &usize| self.caches[*k].settings.serves.contains(&stream);
+        self.chain_of(self.here, stream)
+    }
+
+    fn chain_of(&self, cpu: usize, stream: Stream) -> Vec<usize> {
+        let serving = |k: &usize| {
+            let cache = &self.caches[*k];
+            cache.cpu.is_none_or(|owner| owner == cpu) && cache.settings.serves.contains(&stream)
+        };
         let mut chain: Vec<_> = (0..self.caches.len()).filter(serving).collect();
         chain.sort_by_key(|k| self.caches[*k].settings.level);
         chain
@@ -171,7 +213,8 @@ impl Caches {
 
     /// The cache after `k` on any stream.
     fn below(&self, k: usize) -> Option<usize> {
-        let chains = [self.chain(Stream::Data), self.chain(Stream::Instruction)];
+        let cpu = self.caches[k].cpu.unwrap_or(self.here);
+        let chains = [Stream::Data, Stream::Instruction].map(|stream| self.chain_of(cpu, stream));
         let chain = chains.iter().find(|chain| chain.contains(&k))?;
         chain
             .iter()
@@ -203,7 +246,7 @@ impl Caches {
     /// The walker reads an entry.
     pub fn walk_read(&mut self, addr: u64, counts: &mut Counts) -> Served {
         self.name_line(addr);
-        let chain = self.walk_chain.clone();
+        let chain = self.walk_chain();
         self.reference(&chain, (Stream::Data, 0), addr, false, Purpose::Walk, counts)
     }
 
@@ -211,12 +254,14 @@ impl Caches {
     /// that is there.
     pub fn table_write(&mut self, addr: u64, counts: &mut Counts) -> Served {
         self.name_line(addr);
-        let chain = self.walk_chain.clone();
+        let chain = self.walk_chain();
         if let Some(first) = chain.first() {
             counts.add(&self.caches[*first].name("walk.writes"), 1);
             if self.has(*first, addr) {
+                self.meet_others(addr, true, Some((*first, true)), counts);
                 self.store(*first, addr, counts);
-                return self.served(*first as u8);
+                self.settle_given(counts);
+                return self.served(self.number(*first));
             }
         }
         self.reference(&chain, (Stream::Data, 0), addr, true, Purpose::TableWrite, counts)
@@ -247,8 +292,12 @@ impl Caches {
                 }
                 missed.push(k);
             }
+            let given = self.meet_others(addr, false, by.map(|by| (by, false)), counts);
             self.bring(&missed, by, addr, true, counts);
-            return Some((into as u8, addr, self.served(by.map_or(MEMORY, |k| k as u8))));
+            self.settle_given(counts);
+            let by =
+                by.filter(|_| !given).map_or(if given { PEER } else { MEMORY }, |k| self.number(k));
+            return Some((self.number(into), addr, self.served(by)));
         }
         None
     }
@@ -317,6 +366,8 @@ impl Caches {
             self.leave_other_set(*k, addr, counts);
             missed.push(*k);
         }
+        let given =
+            !chain.is_empty() && self.meet_others(addr, write, by.map(|by| (by, false)), counts);
         if write {
             let passed = missed.iter().take_while(|k| !self.caches[**k].settings.write_allocate);
             missed.drain(..passed.count());
@@ -326,11 +377,95 @@ impl Caches {
             Some(taker) if write => self.store(taker, addr, counts),
             None if write && !chain.is_empty() => {
                 self.write(addr, ReferenceKind::Write);
-                return self.served(chain[0] as u8);
+                self.settle_given(counts);
+                return self.served(self.number(chain[0]));
             }
             _ => {}
         }
-        self.served(by.map_or(MEMORY, |k| k as u8))
+        self.settle_given(counts);
+        let by = by.map_or(MEMORY, |k| self.number(k));
+        self.served(if given { PEER } else { by })
+    }
+
+    /// What the other CPUs' caches do when one references a line that it has found in a cache, or in none:
+    /// whether one of them gives it. In a cache of its own no load and no store needs theirs. A store takes
+    /// everything from them that is in the same block, the largest line of any private cache; a load has
+    /// modified lines made clean. `written`: the walker has found the line in the cache that it enters at,
+    /// and writes to it.
+    fn meet_others(
+        &mut self,
+        addr: u64,
+        write: bool,
+        by: Option<(usize, bool)>,
+        counts: &mut Counts,
+    ) -> bool {
+        let own = by.filter(|(by, written)| *written || self.caches[*by].cpu.is_some());
+        if own.is_some() && !write {
+            return false;
+        }
+        let private = self.caches.iter().filter(|cache| cache.cpu.is_some());
+        let Some(block) = private.map(|cache| cache.line).max() else { return false };
+        let start = addr - addr % block;
+        let mut others: Vec<usize> = (0..self.caches.len()).collect();
+        others.retain(|k| self.caches[*k].cpu.is_some_and(|cpu| cpu != self.here));
+        others.sort_by_key(|k| (self.caches[*k].cpu, self.caches[*k].settings.level));
+        let (mut any, mut modified, mut has) = (false, None, None);
+        for k in others {
+            let length = self.caches[k].line;
+            for line in (0..block / length).map(|part| start + part * length) {
+                let key = self.caches[k].place(line);
+                let Some(known) = self.caches[k].lines.peek(key) else { continue };
+                any = true;
+                if addr - addr % length == line {
+                    has = has.or(Some(k));
+                }
+                if known.dirty {
+                    modified = modified.or(Some(k));
+                    if self.given.iter().all(|(_, given)| *given != line) {
+                        self.given.push((k, line));
+                    }
+                }
+                known.dirty = false;
+                if write {
+                    self.take(k, line, counts);
+                    counts.add(&self.caches[k].name("invalidations"), 1);
+                }
+            }
+        }
+        if let Some((by, _)) = own {
+            if any {
+                counts.add(&self.caches[by].name("upgrades"), 1);
+                let (addr, kind) = (PhysAddr(addr), ReferenceKind::Upgrade);
+                self.written.push(Reference { addr, kind, served: PEER });
+            }
+            return false;
+        }
+        let giver = modified.or(has.filter(|_| by.is_none()));
+        if let Some(giver) = giver {
+            counts.add(&self.caches[giver].name("forwards"), 1);
+        }
+        giver.is_some()
+    }
+
+    /// Modified lines that other CPUs gave up go on to what is shared, unless they are now modified in a
+    /// cache of this CPU's own.
+    fn settle_given(&mut self, counts: &mut Counts) {
+        for (k, addr) in std::mem::take(&mut self.given) {
+            let here = Some(self.here);
+            let mut own = self.caches.iter_mut().filter(|cache| cache.cpu == here);
+            let modified = own.any(|cache| {
+                let key = cache.place(addr);
+                cache.lines.peek(key).is_some_and(|line| line.dirty)
+            });
+            if modified {
+                continue;
+            }
+            let mut below = self.below(k);
+            while let Some(lower) = below.filter(|lower| self.caches[*lower].cpu.is_some()) {
+                below = self.below(lower);
+            }
+            self.write_back(below, addr, counts);
+        }
     }
 
     /// A line that was looked for in vain may be in another set, which it leaves as if it were displaced.
@@ -499,24 +634,32 @@ impl Caches {
         self.written.push(Reference { addr: PhysAddr(addr), kind, served: MEMORY });
     }
 
-    /// A cache's name.
-    pub fn name(&self, k: u8) -> &str {
-        self.caches.get(usize::from(k)).map_or("dram", |cache| &cache.settings.name)
+    /// A cache's name, by its place in the configuration.
+    pub fn name(&self, number: u8) -> &str {
+        let found = self.caches.iter().find(|cache| cache.number == number);
+        let other = if number == PEER { "peer" } else { "dram" };
+        found.map_or(other, |cache| &cache.settings.name)
     }
 
-    /// Adds what follows from the counts.
-    pub fn report(&self, instructions: u64, counts: &mut Counts) {
+    /// Adds what follows from the counts whose names start with `prefix`: a CPU's own caches', or all.
+    pub fn report(&self, prefix: &str, instructions: u64, counts: &mut Counts) {
         for cache in &self.caches {
-            counts.accesses(&cache.settings.name, instructions);
+            if !prefix.is_empty() && cache.prefix != prefix
+                || cache.cpu.is_some_and(|cpu| cpu > 0) && prefix.is_empty()
+            {
+                continue;
+            }
+            let name = format!("{prefix}{}", cache.settings.name);
+            counts.accesses(&name, instructions);
             if cache.watcher.is_some() {
-                let get = |what: &str| counts.get(&cache.name(what));
+                let get = |what: &str| counts.get(&format!("{name}.{what}"));
                 let (issued, useful) = (get("prefetch.issued"), get("prefetch.useful"));
                 let (accuracy, all) = (useful / issued, useful + get("misses"));
                 if issued > 0.0 {
-                    counts.set(&cache.name("prefetch.accuracy"), accuracy);
+                    counts.set(&format!("{name}.prefetch.accuracy"), accuracy);
                 }
                 if all > 0.0 {
-                    counts.set(&cache.name("prefetch.coverage"), useful / all);
+                    counts.set(&format!("{name}.prefetch.coverage"), useful / all);
                 }
             }
         }

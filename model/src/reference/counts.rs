@@ -30,6 +30,16 @@ impl Counts {
         self.values.keys().map(String::as_str)
     }
 
+    /// Adds the counts of every CPU to those of the machine.
+    pub fn add_up(&mut self) {
+        for (name, value) in self.values.clone() {
+            let own = name.strip_prefix("cpu.").and_then(|rest| rest.split_once('.'));
+            if let Some((_, name)) = own {
+                *self.values.entry(name.to_owned()).or_default() += value;
+            }
+        }
+    }
+
     /// Adds accesses and misses per 1000 instructions of a TLB or cache whose hits and misses are there.
     pub fn accesses(&mut self, name: &str, instructions: u64) {
         let (hits, misses) =

@@ -13,6 +13,7 @@ mod advice;
 mod areas;
 mod caches;
 mod counts;
+mod cpus;
 mod events;
 mod evict;
 mod faults;
@@ -35,7 +36,6 @@ use std::collections::BTreeMap;
 use tracegen::batch::Batch;
 use tracegen::record::{Access, CpuId, Event as TraceEvent, ProcessId, Record};
 
-use crate::address::PageShift;
 use crate::cache::settings::Stream;
 use crate::config::Config;
 use crate::mmu::switching::{AsidAllocation, PwcInvalidation};
@@ -43,10 +43,8 @@ use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, UNTRANSLATED, WALKE
 use crate::time::settings::LineCrossing;
 use caches::Caches;
 use counts::Counts;
-use memory::{Effects, Forget, KERNEL, Memory};
-use pwc::Pwcs;
-use sets::Key;
-use tlbs::Tlbs;
+use cpus::Cpu;
+use memory::{Effects, Memory};
 
 /// Why the twin cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +64,8 @@ pub enum Stopped {
 /// [`Outcome`](crate::outcome::Outcome) that does not link it to others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
+    /// The CPU of the machine.
+    pub cpu: u16,
     /// What it is about.
     pub kind: OutcomeKind,
     /// The TLB that had the translation.
@@ -93,21 +93,19 @@ pub struct Reference {
     translates: bool,
     split: bool,
     page: u64,
-    tlbs: Tlbs,
-    pwcs: Pwcs,
+    cpus: Vec<Cpu>,
+    /// The CPU that runs.
+    here: usize,
     caches: Caches,
     memory: Memory,
     lanes: BTreeMap<CpuId, Lane>,
     /// How many address-space identifiers there are, and how they are handed out.
     asids: usize,
     allocation: AsidAllocation,
-    /// The processes that have one; where these are taken in turn, the longest ago first.
+    /// The processes that have one on every CPU alike.
     numbered: Vec<ProcessId>,
-    /// Those of them whose pages have changed since they ran.
-    stale: Vec<ProcessId>,
     /// Whether the invalidation of a page drops what paging-structure caches have of its process.
     drops_tables: bool,
-    running: Option<ProcessId>,
     counts: Counts,
     /// References since the last event.
     references: Vec<Read>,
@@ -128,26 +126,15 @@ impl Reference {
             translates: config.mmu.enabled,
             split: config.core.line_crossing == LineCrossing::Split,
             page: config.mmu.base_page().0,
-            tlbs: Tlbs::new(&config.mmu, seed),
-            pwcs: Pwcs::new(&config.mmu, &memory.shape, seed),
-            caches: Caches::new(
-                &config.cache,
-                config.mmu.walker.entry_level.as_deref(),
-                // A page's size is a power of two.
-                config
-                    .mmu
-                    .enabled
-                    .then(|| PageShift(config.mmu.base_page().0.trailing_zeros() as u8)),
-                seed,
-            ),
+            cpus: Cpu::all(config, &memory.shape, seed),
+            here: 0,
+            caches: Caches::new(config, seed),
             memory,
             lanes: BTreeMap::new(),
             asids: config.mmu.asids.into(),
             allocation: config.mmu.asid_allocation,
             numbered: Vec::new(),
-            stale: Vec::new(),
             drops_tables: config.mmu.page_invalidation() == PwcInvalidation::AddressSpace,
-            running: None,
             counts: Counts::default(),
             references: Vec::new(),
             plain_hits: 0,
@@ -193,21 +180,36 @@ impl Reference {
     /// Every statistic that is not zero, by name.
     pub fn report(&self) -> BTreeMap<String, f64> {
         let mut counts = self.counts.clone();
-        let instructions =
-            self.lanes.values().map(|l| if l.fetches > 0 { l.fetches } else { l.others }).sum();
-        counts.add("run.instructions", instructions);
-        self.tlbs.report(instructions, &mut counts);
-        self.caches.report(instructions, &mut counts);
-        if self.translates {
-            let per_walk = counts.get("walker.references") / counts.get("walker.walks");
-            counts.set("walker.references_per_walk", per_walk);
+        let instructions = |on: &dyn Fn(usize) -> bool| {
+            let lanes = self.lanes.iter().filter(|(cpu, _)| on(usize::from(**cpu)));
+            lanes.map(|(_, l)| if l.fetches > 0 { l.fetches } else { l.others }).sum::<u64>()
+        };
+        counts.add_up();
+        self.report_part("", instructions(&|_| true), &mut counts);
+        for cpu in 0..self.cpus.len() {
+            if self.cpus.len() > 1 {
+                let own = instructions(&|lane| lane % self.cpus.len() == cpu);
+                self.report_part(&cpus::prefix(cpu, self.cpus.len()), own, &mut counts);
+            }
         }
         self.memory.report(&mut counts);
         counts.names().map(|name| (name.to_owned(), counts.get(name))).collect()
     }
 
+    /// Adds what follows from the counts whose names start with `prefix`.
+    fn report_part(&self, prefix: &str, instructions: u64, counts: &mut Counts) {
+        counts.add(&format!("{prefix}run.instructions"), instructions);
+        self.cpus[0].tlbs.report(prefix, instructions, counts);
+        self.caches.report(prefix, instructions, counts);
+        if self.translates {
+            let get = |what: &str| counts.get(&format!("{prefix}walker.{what}"));
+            let per_walk = get("references") / get("walks");
+            counts.set(&format!("{prefix}walker.references_per_walk"), per_walk);
+        }
+    }
+
     fn first_tlb(&self, stream: Stream) -> u8 {
-        match self.tlbs.chain(stream).first() {
+        match self.cpus[0].tlbs.chain(stream).first() {
             _ if !self.translates => UNTRANSLATED,
             Some(first) => *first as u8,
             None => WALKED,
@@ -215,51 +217,7 @@ impl Reference {
     }
 
     fn first_cache(&self, stream: Stream) -> u8 {
-        self.caches.chain(stream).first().map_or(MEMORY, |first| *first as u8)
-    }
-
-    /// Makes the CPU run a process. Without identifiers every switch flushes what is not global.
-    fn run(&mut self, process: ProcessId) {
-        if self.running == Some(process) {
-            return;
-        }
-        let before = self.running.replace(process);
-        if self.asids == 0 {
-            self.numbered = vec![process];
-            if before.is_some() {
-                let kernel = self.memory.global_from.map(|_| KERNEL);
-                self.tlbs.flush(|other| Some(other) != kernel, &mut self.counts);
-                self.pwcs.flush(None);
-            }
-        } else if self.allocation == AsidAllocation::RoundRobin {
-            self.take_turn(process);
-        } else if !self.numbered.contains(&process) {
-            if self.numbered.len() >= self.asids {
-                // Everything is flushed. What ran last keeps its identifier if there is another.
-                self.numbered = before.into_iter().filter(|_| self.asids > 1).collect();
-                self.tlbs.flush(|_| true, &mut self.counts);
-                self.pwcs.flush(None);
-            }
-            self.numbered.push(process);
-        }
-    }
-
-    /// Gives a process the identifier that was given longest ago, if it has none. Whoever had it is
-    /// flushed, and so is a process that has changed while others ran.
-    fn take_turn(&mut self, process: ProcessId) {
-        let mut out = self.stale.contains(&process).then_some(process);
-        self.stale.retain(|other| *other != process);
-        if !self.numbered.contains(&process) {
-            if self.numbered.len() == self.asids {
-                out = Some(self.numbered.remove(0));
-                self.stale.retain(|other| Some(*other) != out);
-            }
-            self.numbered.push(process);
-        }
-        if let Some(out) = out {
-            self.tlbs.flush(|other| other == out, &mut self.counts);
-            self.pwcs.flush(Some(out));
-        }
+        self.caches.chain(stream).first().map_or(MEMORY, |first| self.caches.number(*first))
     }
 
     fn event(
@@ -268,6 +226,7 @@ impl Reference {
         event: &TraceEvent,
         events: &mut Vec<Event>,
     ) -> Result<(), Stopped> {
+        self.enter(cpu);
         let lane = self.lanes.entry(cpu).or_default();
         let mut effects = Effects::default();
         if let TraceEvent::Switch { process } = event {
@@ -280,8 +239,11 @@ impl Reference {
             self.run(process);
             self.memory.event(process, event, &mut effects)?;
         }
+        let receivers = self.receivers(&effects.forget);
+        effects.work.extend(self.shootdown(&receivers, &effects.forget));
         if !effects.work.is_empty() {
             events.push(Event {
+                cpu: self.here as u16,
                 kind: OutcomeKind::Kernel,
                 tlb: self.first_tlb(Stream::Data),
                 served: self.first_cache(Stream::Data),
@@ -289,43 +251,8 @@ impl Reference {
                 work: effects.work,
             });
         }
-        self.forget(&effects.forget);
+        self.forget(&effects.forget, &receivers, events);
         Ok(())
-    }
-
-    /// Makes the TLBs and paging-structure caches forget. A process without an identifier has nothing in
-    /// them.
-    fn forget(&mut self, what: &[Forget]) {
-        for item in what {
-            let (Forget::Page(process, _)
-            | Forget::Process(process)
-            | Forget::Table { process, .. }) = *item;
-            let kernel = self.memory.is_kernel(process);
-            if !kernel && !self.numbered.contains(&process) {
-                continue;
-            }
-            if !kernel
-                && self.allocation == AsidAllocation::RoundRobin
-                && self.asids > 0
-                && self.running != Some(process)
-            {
-                self.stale.push(process);
-                continue;
-            }
-            match *item {
-                Forget::Page(process, page) => {
-                    self.tlbs.forget_page(Key { number: page, process }, &mut self.counts);
-                    if self.drops_tables {
-                        self.pwcs.flush(Some(process));
-                    }
-                }
-                Forget::Process(process) => {
-                    self.tlbs.flush(|other| other == process, &mut self.counts);
-                    self.pwcs.flush(Some(process));
-                }
-                Forget::Table { process, level, addr } => self.pwcs.forget(process, addr, level),
-            }
-        }
     }
 }
 

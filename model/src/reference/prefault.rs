@@ -18,7 +18,7 @@ impl Reference {
     /// Not even the page tables fit.
     pub fn prefault(&mut self, trace: &[Batch]) -> Result<(), Stopped> {
         let fetches = !self.caches.chain(Stream::Instruction).is_empty()
-            || self.translates && self.tlbs.serves(Stream::Instruction);
+            || self.translates && self.cpus[self.here].tlbs.serves(Stream::Instruction);
         let mut running: BTreeMap<CpuId, ProcessId> = BTreeMap::new();
         let mut touched: BTreeSet<(ProcessId, u64)> = BTreeSet::new();
         let mut made: Vec<ProcessId> = Vec::new();

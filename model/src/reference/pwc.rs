@@ -20,11 +20,12 @@ struct Pwc {
 #[derive(Debug)]
 pub struct Pwcs {
     pwcs: Vec<Pwc>,
+    prefix: String,
 }
 
 impl Pwcs {
-    /// Empty caches.
-    pub fn new(mmu: &Mmu, shape: &Shape, seed: u64) -> Self {
+    /// Empty caches, whose counts have names that start with `prefix`.
+    pub fn new(mmu: &Mmu, shape: &Shape, prefix: &str, seed: u64) -> Self {
         let mut pwcs: Vec<_> = mmu
             .pwc
             .iter()
@@ -41,7 +42,7 @@ impl Pwcs {
             })
             .collect();
         pwcs.sort_by_key(|pwc| pwc.level);
-        Self { pwcs }
+        Self { pwcs, prefix: prefix.to_owned() }
     }
 
     /// What follows is done for an access from `site`.
@@ -54,10 +55,10 @@ impl Pwcs {
         for pwc in &mut self.pwcs {
             let Pwc { level, shift, entries } = pwc;
             if entries.look_up(Key { number: addr >> *shift, process }).is_some() {
-                counts.add(&format!("pwc.{level}.hits"), 1);
+                counts.add(&format!("{}pwc.{level}.hits", self.prefix), 1);
                 return Some(*level);
             }
-            counts.add(&format!("pwc.{level}.misses"), 1);
+            counts.add(&format!("{}pwc.{level}.misses", self.prefix), 1);
         }
         None
     }

@@ -22,6 +22,8 @@ pub struct Translation {
 
 #[derive(Debug)]
 struct Tlb {
+    /// Its name, and that of its counts.
+    plain: String,
     name: String,
     level: u8,
     serves: Vec<Stream>,
@@ -37,10 +39,11 @@ pub struct Tlbs {
 }
 
 impl Tlbs {
-    /// Empty TLBs.
-    pub fn new(mmu: &Mmu, seed: u64) -> Self {
+    /// Empty TLBs, whose counts have names that start with `prefix`.
+    pub fn new(mmu: &Mmu, prefix: &str, seed: u64) -> Self {
         let tlbs = mmu.tlb.iter().map(|tlb| Tlb {
-            name: tlb.name.clone(),
+            plain: tlb.name.clone(),
+            name: format!("{prefix}{}", tlb.name),
             level: tlb.level,
             serves: tlb.serves.clone(),
             holds: tlb.pages.as_ref().is_none_or(|pages| pages.contains(&mmu.base_page())),
@@ -138,9 +141,9 @@ impl Tlbs {
     }
 
     /// Adds what follows from the counts.
-    pub fn report(&self, instructions: u64, counts: &mut Counts) {
-        for Tlb { name, .. } in &self.tlbs {
-            counts.accesses(name, instructions);
+    pub fn report(&self, prefix: &str, instructions: u64, counts: &mut Counts) {
+        for Tlb { plain, .. } in &self.tlbs {
+            counts.accesses(&format!("{prefix}{plain}"), instructions);
         }
     }
 }

@@ -31,7 +31,7 @@ impl Reference {
         let process = self.memory.owner_of(request.process, addr);
         let request = Request { addr, process, ..*request };
         let key = Key { number: addr / self.page, process: request.process };
-        let found = self.tlbs.look_up(request.stream, key, &mut self.counts);
+        let found = self.cpus[self.here].tlbs.look_up(request.stream, key, &mut self.counts);
         if let Some((tlb, translation)) = found {
             if request.permitted(translation.writable, translation.executable) {
                 if request.write() && !translation.dirty {
@@ -40,17 +40,17 @@ impl Reference {
                 return Ok(Some((tlb as u8, translation.frame * self.page)));
             }
             // What forbids an access is walked for anew before anything faults.
-            self.tlbs.forget_page(key, &mut self.counts);
+            self.cpus[self.here].tlbs.forget_page(key, &mut self.counts);
         }
         let entry = self.walk_until_mapped(&request, events)?;
         if found.is_none() {
-            self.tlbs.miss(request.stream, &mut self.counts);
+            self.cpus[self.here].tlbs.miss(request.stream, &mut self.counts);
         }
         let Some((entry, frame)) = entry.and_then(|entry| Some((entry, entry.frame()?))) else {
             return Ok(None);
         };
         if self.memory.mark(request.process, key.number, request.write()) {
-            self.counts.add("walker.accessed_writes", 1);
+            self.count("walker.accessed_writes", 1);
             self.table_write(&request);
         }
         let translation = Translation {
@@ -59,7 +59,7 @@ impl Reference {
             executable: entry.executable,
             dirty: entry.dirty || request.write(),
         };
-        self.tlbs.fill(request.stream, key, translation, &mut self.counts);
+        self.cpus[self.here].tlbs.fill(request.stream, key, translation, &mut self.counts);
         let retry = self.memory.fresh.take() == Some(frame);
         let touch = Touch { write: request.write(), retry, next_use: request.next_use };
         self.memory.reclaim.touch(frame, touch);
@@ -70,10 +70,10 @@ impl Reference {
     fn set_dirty(&mut self, request: &Request, key: Key) {
         let mapped = self.memory.entry(request.process, key.number).is_some_and(|e| e.present);
         if mapped && self.memory.mark(request.process, key.number, true) {
-            self.counts.add("walker.dirty_writes", 1);
+            self.count("walker.dirty_writes", 1);
             self.table_write(request);
         }
-        self.tlbs.set_dirty(key);
+        self.cpus[self.here].tlbs.set_dirty(key);
     }
 
     /// Writes the leaf entry of an address.
@@ -113,9 +113,9 @@ impl Reference {
     fn walk(&mut self, request: &Request) -> Option<Entry> {
         let Request { process, addr, .. } = *request;
         // Whoever's the page is: what these caches hold belongs to what runs.
-        let runs = self.running.unwrap_or(process);
-        self.counts.add("walker.walks", 1);
-        let known = self.pwcs.look_up(runs, addr, &mut self.counts);
+        let runs = self.cpus[self.here].running.unwrap_or(process);
+        self.count("walker.walks", 1);
+        let known = self.cpus[self.here].pwcs.look_up(runs, addr, &mut self.counts);
         let known = known.unwrap_or(self.memory.shape.unread);
         let reads = self.memory.reads(process, addr);
         for (place, (level, entry)) in reads.iter().enumerate() {
@@ -124,10 +124,11 @@ impl Reference {
             }
             let line = self.caches.walk_read(*entry, &mut self.counts);
             self.refer(*entry, ReferenceKind::Walk, &line);
-            self.counts.add("walker.references", 1);
-            self.counts.add(&format!("walker.from.{}", self.caches.name(line.by)), 1);
+            self.count("walker.references", 1);
+            let from = format!("walker.from.{}", self.caches.name(line.by));
+            self.count(&from, 1);
             if place + 1 < reads.len() {
-                self.pwcs.fill(runs, addr, *level);
+                self.cpus[self.here].pwcs.fill(runs, addr, *level);
             }
         }
         let whole = match &self.memory.hashed {
@@ -143,14 +144,17 @@ impl Reference {
         let mut effects = Effects::default();
         let Request { process, addr, kind, stream, .. } = *request;
         let found = self.memory.fault(process, addr, kind, &mut effects)?;
+        let receivers = self.receivers(&effects.forget);
+        effects.work.extend(self.shootdown(&receivers, &effects.forget));
         events.push(Event {
+            cpu: self.here as u16,
             kind: OutcomeKind::Fault(found),
             tlb: WALKED,
             served: self.first_cache(stream),
             references: std::mem::take(&mut self.references),
             work: effects.work,
         });
-        self.forget(&effects.forget);
+        self.forget(&effects.forget, &receivers, events);
         Ok(found)
     }
 }

@@ -116,6 +116,11 @@ pub fn component_seed(name: &str, run: u64) -> u64 {
     })
 }
 
+/// The run's seed as the components of `cpu` see it: every CPU makes its own random choices.
+pub fn cpu_seed(run: u64, cpu: u16) -> u64 {
+    if cpu == 0 { run } else { component_seed(&format!("cpu.{cpu}"), run) }
+}
+
 /// Calls `$then!` with the list of policies: what each does, its name, its module, its type.
 macro_rules! for_each_policy {
     ($then:ident) => {

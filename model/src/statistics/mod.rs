@@ -88,6 +88,14 @@ impl Statistics {
         self.entries.append(&mut other.entries);
     }
 
+    /// The same statistics under other names.
+    pub fn named(mut self, name: impl Fn(&str) -> String) -> Self {
+        for entry in &mut self.entries {
+            entry.name = name(&entry.name);
+        }
+        self
+    }
+
     /// The same statistics with other values.
     pub fn map(mut self, value: impl Fn(&Statistic) -> Value) -> Self {
         for entry in &mut self.entries {

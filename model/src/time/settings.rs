@@ -16,8 +16,8 @@ pub use super::storage::settings::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Core {
-    /// How many.
-    #[schemars(extend("x-effect" = "function"), range(min = 1, max = 1))]
+    /// How many. CPU k of a trace runs on CPU k mod `count`.
+    #[schemars(extend("x-effect" = "function"), range(min = 1, max = 64))]
     pub count: u16,
     /// Clock frequency.
     #[schemars(extend("x-effect" = "timing"))]

@@ -45,6 +45,7 @@ fn cache(name: &str, level: u8, latency: u64, mshrs: u32) -> Cache {
         hash: false,
         prefetcher: Default::default(),
         prefetch_page: ByteSize(4096),
+        shared: None,
     }
 }
 

@@ -18,6 +18,12 @@ pub(super) struct Extra {
     pub back_invalidations: u64,
     /// Its lines that left a set because an access looked for them in another.
     pub alias_moves: u64,
+    /// Its lines that stores of other CPUs took.
+    pub invalidations: u64,
+    /// Stores that found their line here and had other CPUs lose it.
+    pub upgrades: u64,
+    /// Lines that it gave to other CPUs.
+    pub forwards: u64,
     /// Lines that its prefetcher has fetched.
     pub issued: u64,
     /// Those of them that a demand access has used.
@@ -59,6 +65,8 @@ pub(super) struct RuledLevel {
     pub sees_prefetches: bool,
     /// Whether an inclusive level is below.
     pub is_included: bool,
+    /// Whether there are several CPUs, each with a level of this name.
+    pub is_one_of_several: bool,
     pub counters: CacheCounters,
     pub extra: Extra,
 }
@@ -91,6 +99,7 @@ impl RuledLevel {
             ),
             sees_prefetches: false,
             is_included: false,
+            is_one_of_several: false,
             counters: CacheCounters::default(),
             extra: Extra::default(),
         })
@@ -185,6 +194,13 @@ impl RuledLevel {
         entry.inspect(|(_, entry)| self.held[*entry].dirty = true).is_some()
     }
 
+    /// Makes the line of `addr` clean, without a use, where it is there.
+    pub fn clean(&mut self, addr: PhysAddr) {
+        if let Some((_, entry)) = self.entry(addr) {
+            self.held[entry].dirty = false;
+        }
+    }
+
     /// Puts in the line of `addr`, which is not there; what had to go for it.
     pub fn put(&mut self, addr: PhysAddr, dirty: bool, prefetched: bool) -> Option<Held> {
         let line = addr.0 >> self.line_shift;
@@ -275,9 +291,24 @@ impl RuledLevel {
                 back_invalidations,
             );
         }
+        if self.is_one_of_several {
+            self.report_coherence(statistics);
+        }
         if self.sees_prefetches {
             self.report_prefetches(statistics);
         }
+    }
+
+    fn report_coherence(&self, statistics: &mut Statistics) {
+        let Extra { invalidations, upgrades, forwards, .. } = self.extra;
+        let mut count = |what: &str, unit, doc, value| {
+            statistics.count(format!("{}.{what}", self.name), unit, doc, value);
+        };
+        let doc = "Lines that stores of other CPUs invalidated";
+        count("invalidations", "lines", doc, invalidations);
+        let doc = "Stores that found their line here and invalidated it on other CPUs";
+        count("upgrades", "stores", doc, upgrades);
+        count("forwards", "lines", "Lines given to other CPUs", forwards);
     }
 
     fn report_prefetches(&self, statistics: &mut Statistics) {

@@ -20,6 +20,8 @@
 
 mod level;
 mod names;
+mod peers;
+mod sharers;
 #[cfg(test)]
 mod tests;
 
@@ -28,11 +30,12 @@ use super::level::Source;
 use super::settings::{Cache, Inclusion, Stream, Write};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
-use crate::outcome::{MEMORY, Reference, ReferenceKind};
+use crate::outcome::{MEMORY, PEER, Reference, ReferenceKind};
 use crate::replacement::PlaceError;
 use crate::statistics::Statistics;
 use level::{Held, RuledLevel};
 pub use names::Name;
+use peers::Peers;
 
 /// A line that a prefetcher wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
@@ -64,6 +67,8 @@ pub struct RuledHierarchy {
     name: Name,
     /// The levels that find lines by their names.
     named: Vec<u8>,
+    /// The other CPUs, where there are any.
+    peers: Option<Box<Peers>>,
 }
 
 /// Checks that the level above an exclusive one can do with it.
@@ -153,11 +158,11 @@ impl RuledHierarchy {
             }
         }
         let above = (0..levels.len()).map(|index| order.above(index)).collect();
-        // There are at most 254 caches.
+        // There are at most 253 caches.
         let named = (0u8..).zip(settings).filter(|(_, cache)| cache.aliased(page).is_some());
         let named = named.map(|(index, _)| index).collect();
         let (wanted, gone, site, name) = Default::default();
-        Ok(Self { levels, order, above, wanted, gone, site, name, named })
+        Ok(Self { levels, order, above, wanted, gone, site, name, named, peers: None })
     }
 
     pub(super) fn order(&self) -> &Arrangement {
@@ -192,7 +197,9 @@ impl RuledHierarchy {
         way: usize,
         tag: u64,
     ) -> Result<PhysAddr, PlaceError> {
-        self.levels[usize::from(index)].place(set, way, tag)
+        let addr = self.levels[usize::from(index)].place(set, way, tag)?;
+        self.arrived(index, addr);
+        Ok(addr)
     }
 
     /// Whether the first level for data has a prefetcher, which has to see every access.
@@ -289,7 +296,9 @@ impl RuledHierarchy {
         if let Some(entry) = self.order.walk_chain().first().copied() {
             self.level_mut(entry).counters.walk_writes += 1;
             if self.level(entry).held(addr).is_some() {
+                self.upgrade(entry, addr, memory);
                 self.store(entry, addr, memory);
+                self.settle_given(memory);
                 return entry;
             }
         }
@@ -318,7 +327,10 @@ impl RuledHierarchy {
             }
             missed += 1;
         }
-        Some(self.bring(stream, entry, missed, addr, true, memory))
+        let given = self.meet_peers(stream, missed, addr, false, memory);
+        let served = self.bring(stream, entry, missed, addr, true, memory);
+        self.settle_given(memory);
+        Some(if given { PEER } else { served })
     }
 
     fn reference(
@@ -335,12 +347,14 @@ impl RuledHierarchy {
         while missed < length && !self.look_up(stream, missed, addr, source, memory) {
             missed += 1;
         }
+        let given = entry < length && self.meet_peers(stream, missed, addr, write, memory);
         let takes =
             |at: &usize| *at == missed || self.level(self.order.chain(stream)[*at]).allocates;
         let top = if write { (entry..length).find(takes) } else { Some(entry) };
         let Some(top) = top.filter(|_| entry < length) else {
             if write && entry < length {
                 memory.push(Reference { addr, kind: ReferenceKind::Write, served: MEMORY });
+                self.settle_given(memory);
                 return self.order.chain(stream)[entry];
             }
             return MEMORY;
@@ -349,7 +363,32 @@ impl RuledHierarchy {
         if write {
             self.store(self.order.chain(stream)[top], addr, memory);
         }
-        served
+        self.settle_given(memory);
+        if given { PEER } else { served }
+    }
+
+    /// What other CPUs have to do with a reference that found its line at `missed` of the chain, or nowhere;
+    /// whether one of them gives the line.
+    fn meet_peers(
+        &mut self,
+        stream: Stream,
+        missed: usize,
+        addr: PhysAddr,
+        write: bool,
+        memory: &mut Vec<Reference>,
+    ) -> bool {
+        if self.peers.is_none() {
+            return false;
+        }
+        match self.order.chain(stream).get(missed).copied() {
+            Some(index) if self.is_private(index) => {
+                if write {
+                    self.upgrade(index, addr, memory);
+                }
+                false
+            }
+            found => self.ask_peers(addr, write, found.is_some()),
+        }
     }
 
     /// Looks a level up; whether it has the line. One that is in another set than the access looks in leaves
@@ -384,6 +423,7 @@ impl RuledHierarchy {
                 self.gone.push(addr);
             }
             self.dispose(index, alias, memory);
+            self.left(index, addr);
         }
         hit
     }
@@ -443,20 +483,23 @@ impl RuledHierarchy {
         prefetched: bool,
         memory: &mut Vec<Reference>,
     ) {
-        let Some(mut victim) = self.level_mut(index).put(addr, dirty, prefetched) else { return };
+        let victim = self.level_mut(index).put(addr, dirty, prefetched);
+        self.arrived(index, addr);
+        let Some(mut victim) = victim else { return };
         if self.level(index).inclusion == Inclusion::Inclusive {
             victim.dirty |= self.invalidate_above(index, victim.line);
         }
         self.level_mut(index).counters.writebacks += u64::from(victim.dirty);
         self.dispose(index, victim, memory);
+        self.left(index, self.level(index).start(victim.line));
     }
 
     /// Invalidates a line of the inclusive level at `index` in all levels above; whether it was dirty there.
     fn invalidate_above(&mut self, index: u8, line: u64) -> bool {
         let (start, shift) = (self.level(index).start(line).0, self.level(index).line_shift);
         let first = self.first_data();
+        let mut dirty = self.invalidate_peers(index, start, shift);
         let Self { levels, above, gone, .. } = self;
-        let mut dirty = false;
         for upper in &above[usize::from(index)] {
             let level = &mut levels[usize::from(*upper)];
             for part in 0..1u64 << (shift - level.line_shift) {
@@ -468,6 +511,9 @@ impl RuledHierarchy {
                     gone.push(addr);
                 }
             }
+        }
+        if self.is_shared(index) {
+            self.left_all(start, shift);
         }
         dirty
     }
@@ -531,5 +577,18 @@ impl RuledHierarchy {
     /// Declares the statistics of every cache.
     pub(super) fn report(&self, statistics: &mut Statistics, instructions: u64) {
         self.levels.iter().for_each(|level| level.report(statistics, instructions));
+    }
+
+    /// Declares the statistics of the caches that several CPUs share.
+    pub(super) fn report_shared(&self, statistics: &mut Statistics, instructions: u64) {
+        let shared = (0u8..).zip(&self.levels).filter(|(index, _)| self.is_shared(*index));
+        shared.for_each(|(_, level)| level.report(statistics, instructions));
+    }
+
+    /// Declares the statistics of the caches of one of several CPUs.
+    pub(super) fn report_private(&self, cpu: u16, statistics: &mut Statistics, instructions: u64) {
+        // There are at most 253 caches.
+        let private = (0..self.levels.len() as u8).filter(|index| self.is_private(*index));
+        private.for_each(|index| self.level_of(cpu, index).report(statistics, instructions));
     }
 }

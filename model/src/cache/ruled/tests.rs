@@ -29,6 +29,7 @@ fn cache(name: &str, level: u8, lines: u64, ways: u32) -> Cache {
         hash: false,
         prefetcher: Default::default(),
         prefetch_page: ByteSize(4096),
+        shared: None,
     }
 }
 

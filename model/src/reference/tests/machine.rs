@@ -13,7 +13,8 @@ const DATA: &[&str] = &["\"data\""];
 pub fn random(dice: &mut Dice) -> String {
     let mut text = String::new();
     let crossing = dice.pick(&["split", "split", "split", "ignore"]);
-    let _ = writeln!(text, "[core]\nline_crossing = \"{crossing}\"");
+    let cpus = dice.pick(&[1, 1, 2, 2, 3, 4]);
+    let _ = writeln!(text, "[core]\ncount = {cpus}\nline_crossing = \"{crossing}\"");
     let (page, levels) = tables(dice, &mut text);
     tlbs(dice, page, &mut text);
     pwcs(dice, levels, &mut text);
@@ -186,6 +187,7 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
     let ruled = dice.percent(50);
     // Whether a cache above writes through, or has smaller lines: then none below may be exclusive.
     let (mut through, mut grown) = (false, false);
+    let shared_from = dice.pick(&[1, 2, 3, 4, 5]);
     for level in 1..=dice.below(4) {
         let serving = dice.pick(below);
         for (place, serves) in serving.iter().enumerate() {
@@ -200,6 +202,9 @@ fn caches(dice: &mut Dice, text: &mut String) -> Vec<String> {
             let _ = writeln!(text, "[[cache]]\nname = \"{name}\"\nlevel = {level}");
             let _ = writeln!(text, "serves = [{serves}]\nsize = {}\nways = {ways}", lines * line);
             let _ = writeln!(text, "line = {line}\nreplacement = {policy}");
+            if dice.percent(40) || level >= shared_from {
+                let _ = writeln!(text, "shared = {}", level >= shared_from);
+            }
             if aliased || coloured {
                 let alias = if aliased { "hardware" } else { "colour" };
                 let _ = writeln!(text, "indexing = \"vipt\"\nalias = \"{alias}\"");

@@ -71,9 +71,9 @@ fn events_of(outcomes: &Outcomes, twin: &Reference) -> (Vec<Event>, u64) {
         if is_plain(twin, outcome) {
             plain += 1;
         } else if !matches!(outcome.kind, OutcomeKind::End | OutcomeKind::Mispredict) {
-            let Outcome { kind, tlb, served, .. } = *outcome;
+            let Outcome { cpu, kind, tlb, served, .. } = *outcome;
             let (references, work) = (references.to_vec(), joined(work));
-            events.push(Event { kind, tlb, served, references, work });
+            events.push(Event { cpu, kind, tlb, served, references, work });
         }
     }
     (events, plain)
