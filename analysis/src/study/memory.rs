@@ -6,6 +6,7 @@
 
 use std::fs;
 
+use model::cache::settings::Cache;
 use model::config::Config;
 use model::os::settings::Memory;
 
@@ -13,6 +14,10 @@ use model::os::settings::Memory;
 const ENTRY: u64 = 48;
 /// Bytes of a cache line's state.
 const LINE: u64 = 32;
+/// Bytes of a line in the directory of what several CPUs have, in a table that is at least half full.
+const SHARER: u64 = 40;
+/// Bytes of everything else that one CPU more has.
+const CPU: u64 = 256 << 10;
 /// Bytes of a page that was touched: its entry in the page table, its frame, its reverse mapping, and
 /// while pages are mapped before the trace starts, its number.
 const PAGE: u64 = 160;
@@ -28,10 +33,20 @@ const UNKNOWN: u64 = 4 << 30;
 /// Bytes of the function half of `config`, with the batches and outcomes on their way, after a trace that
 /// touches `pages` pages of 4 KiB; `None` where nobody knows how many.
 pub fn function(config: &Config, pages: Option<u64>) -> u64 {
+    // Every CPU has these; caches may be shared.
+    let cpus = u64::from(config.core.count);
     let entries = config.mmu.tlb.iter().map(|tlb| u64::from(tlb.entries)).sum::<u64>()
         + config.mmu.pwc.iter().map(|pwc| u64::from(pwc.entries)).sum::<u64>();
-    let lines = config.cache.iter().map(|cache| cache.size.0 / cache.line.0.max(1)).sum::<u64>();
-    let structures = entries.saturating_mul(ENTRY).saturating_add(lines.saturating_mul(LINE));
+    let lines = |cache: &Cache| {
+        let lines = cache.size.0 / cache.line.0.max(1);
+        if cache.is_shared() { lines } else { lines.saturating_mul(cpus) }
+    };
+    let lines = config.cache.iter().map(lines).fold(0, u64::saturating_add);
+    // A private line is in the directory too.
+    let line = if cpus > 1 { LINE + SHARER } else { LINE };
+    let entries = entries.saturating_mul(cpus);
+    let structures = entries.saturating_mul(ENTRY).saturating_add(lines.saturating_mul(line));
+    let structures = structures.saturating_add(CPU * (cpus - 1));
     let pages = touched(config, pages).saturating_mul(PAGE);
     structures.saturating_add(pages).saturating_add(FUNCTION + STREAM)
 }

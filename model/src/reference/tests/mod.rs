@@ -18,7 +18,9 @@ use crate::config::{Config, settings};
 use crate::function::{SimulationError, Simulator};
 use crate::os::OsError;
 use crate::os::settings::Prefault;
-use crate::outcome::{FaultKind, MEMORY, Outcome, OutcomeKind, Outcomes, Work};
+use crate::outcome::{
+    FaultKind, MEMORY, Outcome, OutcomeKind, Outcomes, PEER, ReferenceKind, Work,
+};
 use crate::statistics::Statistics;
 use dice::Dice;
 
@@ -126,6 +128,13 @@ fn difference(
     }
     seen.events += events.len();
     seen.kinds.extend(events.iter().map(|event| format!("{:?}", event.kind)));
+    for event in &events {
+        let peer = event.references.iter().any(|reference| reference.served == PEER);
+        let upgrade = event.references.iter().any(|r| r.kind == ReferenceKind::Upgrade);
+        let shot = event.work.iter().any(|work| matches!(work, Work::Shootdown { .. }));
+        let told = [(peer, "peer"), (upgrade, "upgrade"), (shot, "shootdown")];
+        seen.kinds.extend(told.iter().filter(|(is, _)| *is).map(|(_, what)| what.to_string()));
+    }
     match ended {
         (Ok(()), Ok(())) => {}
         (Err(SimulationError::Os { source, .. }), Err(stopped)) => {
@@ -159,7 +168,7 @@ fn statistics(fast: &Simulator, twin: &Reference) -> Result<(), String> {
     let have: BTreeMap<&str, f64> = all
         .iter()
         .map(|statistic| (statistic.name.as_str(), statistic.value.as_f64()))
-        .filter(|(name, _)| !name.starts_with("branch."))
+        .filter(|(name, _)| !name.split('.').any(|part| part == "branch"))
         .collect();
     let want = twin.report();
     if let Some(name) = want.keys().find(|name| !have.contains_key(name.as_str())) {
@@ -240,6 +249,9 @@ fn the_function_half_and_its_twin_agree() {
     let formats = settings().iter().find(|setting| setting.path == "mmu.page_table");
     for format in formats.unwrap().kind.split(", ") {
         assert!(seen.formats.contains(format), "{format}: {seen:?}");
+    }
+    for what in ["peer", "upgrade", "shootdown"] {
+        assert!(seen.kinds.contains(what), "{what}: {seen:?}");
     }
     for kind in [OutcomeKind::Prefetch, OutcomeKind::Fetch, OutcomeKind::Kernel] {
         assert!(seen.kinds.contains(&format!("{kind:?}")), "{seen:?}");
