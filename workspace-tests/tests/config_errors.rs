@@ -128,7 +128,6 @@ fn planned_values_and_keys_are_refused_by_name() {
         ("mmu.tlb.stlb.replacement", "opt"),
         ("cache.l2.replacement", "{ policy = \"opt\" }"),
         ("cache.l1d.indexing", "vivt"),
-        ("cache.l3.shared", "true"),
         ("os.thp", "always"),
         ("os.reclaim", "mglru"),
         ("swap.readahead_by", "vma"),

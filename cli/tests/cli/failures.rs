@@ -64,11 +64,9 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         "os.thp=\"always\"",
         "cache.l1d.indexing=\"vivt\"",
         "cache.l1d.replacement=\"opt\"",
-        "cache.l3.shared=true",
         "mmu.tlb.dtlb.replacement=\"opt\"",
         "mmu.page_table=\"cuckoo\"",
         "swap.readahead_by=\"vma\"",
-        "core.count=2",
     ] {
         let ran = sandbox.run(&format!("config check skylake --set {set}"));
         let message = ran.refusal();
@@ -98,6 +96,8 @@ fn settings_that_cannot_be_are_refused() {
         "cache.l1d.size=\"64KiB\"",
         "core.frequency=\"0Hz\"",
         "core.width=0",
+        "core.count=0",
+        "core.count=65",
         "os.memory=\"lots\"",
         "os.memory={frames=0}",
         "mmu.pa_bits=70",

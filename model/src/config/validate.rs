@@ -402,6 +402,30 @@ fn levels<'a>(array: &str, all: impl Iterator<Item = (&'a str, u8)> + Clone) -> 
 mod tests {
     use super::*;
 
+    /// By cache, what is said and what comes of it.
+    fn sharing(said: &[Option<bool>]) -> Result<Vec<Option<bool>>, InvalidSetting> {
+        let cache = |(at, shared): (usize, &Option<bool>)| {
+            let (level, size) = (at + 1, 4096 << at);
+            let text = format!("name = \"l{level}\"\nlevel = {level}\nsize = {size}\nways = 4");
+            Cache { shared: *shared, ..toml::from_str(&text).unwrap() }
+        };
+        let cache = said.iter().enumerate().map(cache).collect();
+        let config = Config { cache, ..Config::default() }.resolve()?;
+        Ok(config.cache.iter().map(|cache| cache.shared).collect())
+    }
+
+    #[test]
+    fn the_last_of_several_levels_is_shared_and_what_lies_below_a_shared_one() {
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(sharing(&[None]), Ok(vec![no]));
+        assert_eq!(sharing(&[None, None, None]), Ok(vec![no, no, yes]));
+        assert_eq!(sharing(&[None, yes, None]), Ok(vec![no, yes, yes]));
+        assert_eq!(sharing(&[None, None, no]), Ok(vec![no, no, no]));
+        let error = sharing(&[None, yes, no]).unwrap_err();
+        assert_eq!(error.key, "cache.l3.shared");
+        assert!(error.message.contains("`l2`"), "{error}");
+    }
+
     #[test]
     fn frames_lie_below_the_highest_physical_address() {
         let machine = |frames| {
