@@ -17,6 +17,7 @@ pub mod cache;
 pub mod config;
 pub mod function;
 pub mod mmu;
+pub mod numa;
 pub mod os;
 pub mod outcome;
 pub mod reference;

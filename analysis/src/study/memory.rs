@@ -65,7 +65,9 @@ fn touched(config: &Config, pages: Option<u64>) -> u64 {
     let held = frames.saturating_add(slots);
     // Smaller pages than 4 KiB: each of those may have several.
     let pages = pages.map_or(u64::MAX, |pages| pages.saturating_mul((4096 / size).max(1)));
-    pages.min(held)
+    let kept = pages.min(held);
+    // What is kept by frame reaches from the first frame in use to the last: into the last node.
+    if config.numa.node.len() > 1 { kept.max(frames) } else { kept }
 }
 
 /// Bytes of a time half.

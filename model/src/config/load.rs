@@ -81,8 +81,30 @@ fn build(layers: &[Layer]) -> Result<Config, Diagnostic> {
         merge::merge(&mut root, over)?;
     }
     root.place = Place { layer: last, span: 0..0 };
+    inherit_memory(&mut root)?;
     let config = read(&root)?;
     config.resolve().map_err(|error| invalid(&root, error))
+}
+
+/// Lays the memory of every node over that of the machine; of one that names a preset of its own, over the
+/// machine's controller alone.
+fn inherit_memory(root: &mut Node) -> Result<(), Diagnostic> {
+    let Some(dram) = root.get("dram").cloned() else { return Ok(()) };
+    let Some(nodes) = root.get_mut("numa").and_then(|numa| numa.get_mut("node")) else {
+        return Ok(());
+    };
+    let Kind::Array(nodes) = &mut nodes.kind else { return Ok(()) };
+    for own in nodes.iter_mut().filter_map(|node| node.get_mut("dram")) {
+        let mut under = dram.clone();
+        if own.get("preset").is_some()
+            && let Kind::Table(entries) = &mut under.kind
+        {
+            entries.retain(|entry| entry.key == "controller_latency");
+        }
+        let over = std::mem::replace(own, under);
+        merge::merge(own, over)?;
+    }
+    Ok(())
 }
 
 /// Reads the merged tree as a machine.

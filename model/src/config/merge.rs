@@ -1,7 +1,7 @@
 //! Laying one layer of a configuration over another: a later value wins.
 //!
-//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.pwc]]`, `[[swap.area]]` and
-//! `[[swap.content]]` merge with those of the same name (level, class); a new name adds one, `remove = true` takes one out, and an empty array
+//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.pwc]]`, `[[swap.area]]`,
+//! `[[swap.content]]` and `[[numa.node]]` merge with those of the same name (level, class); a new name adds one, `remove = true` takes one out, and an empty array
 //! takes out all. Any other array, and a table that names another policy or device, replaces what was there.
 
 use super::diagnostic::{Diagnostic, nearest};
@@ -9,11 +9,12 @@ use super::path::name_text;
 use super::tree::{Entry, Kind, Node};
 
 /// Arrays whose elements have names, and the key that names them.
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 6] = [
     ("mmu.tlb", "name"),
     ("cache", "name"),
     ("mmu.pwc", "level"),
     ("swap.area", "name"),
+    ("numa.node", "name"),
     ("swap.content", "class"),
 ];
 

@@ -33,6 +33,7 @@ pub use state::{Line, Page, State, TlbEntry};
 
 use crate::cache::settings::Cache;
 use crate::mmu::settings::Mmu;
+use crate::numa::settings::Numa;
 use crate::os::settings::Os;
 use crate::time::settings::{Core, Dram, Swap};
 
@@ -55,6 +56,9 @@ pub struct Config {
     pub swap: Swap,
     /// The operating system.
     pub os: Os,
+    /// Memory in nodes.
+    #[serde(skip_serializing_if = "Numa::is_absent")]
+    pub numa: Numa,
     /// Contents that the machine starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,

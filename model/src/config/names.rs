@@ -4,7 +4,7 @@ use super::Config;
 use super::validate::{Check, fault};
 
 /// Names that statistics, histograms or components of cycles have, or that stand for something else.
-const RESERVED: [&str; 26] = [
+const RESERVED: [&str; 27] = [
     "access",
     "access_cycles",
     "base",
@@ -19,6 +19,7 @@ const RESERVED: [&str; 26] = [
     "ideal",
     "kernel",
     "memory",
+    "numa",
     "os",
     "prefetch",
     "pwc",

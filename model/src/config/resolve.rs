@@ -21,7 +21,11 @@ impl Config {
         self.resolve_sharing();
         if self.os.memory.is_none() {
             let addressable = 1u64.checked_shl(self.mmu.physical_bits().into()).unwrap_or(u64::MAX);
-            self.os.memory = Some(Memory::Bytes(ByteSize(addressable.min(MEMORY))));
+            let bytes = match self.numa.memory() {
+                0 => addressable.min(MEMORY),
+                nodes => nodes,
+            };
+            self.os.memory = Some(Memory::Bytes(ByteSize(bytes)));
         }
         if self.mmu.is_hashed() && self.mmu.hash_groups.is_none() {
             let frames = match self.os.memory {
@@ -34,6 +38,7 @@ impl Config {
             self.mmu.hash_groups = Some(groups as u32);
         }
         self.dram = self.dram.resolved();
+        self.numa.resolve(&self.dram);
         self.validate()?;
         Ok(self)
     }

@@ -58,6 +58,17 @@ impl Node {
     }
 
     /// The value under `key`, if this is a table that has it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        match &mut self.kind {
+            Kind::Table(entries) => {
+                let entry = entries.iter_mut().find(|entry| entry.key == key)?;
+                Some(&mut entry.value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a table.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }

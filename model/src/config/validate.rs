@@ -40,6 +40,7 @@ impl Config {
         self.entry_level()?;
         ruled::check(&self.cache)?;
         self.memory()?;
+        self.numa.validate(self)?;
         self.swap_areas()?;
         if !matches!(self.os.memory, Some(Memory::Frames(_))) {
             Storage::new(&self.swap, self.mmu.base_page().0)?;

@@ -3,6 +3,7 @@
 mod colours;
 mod cpus;
 mod formats;
+mod nodes;
 mod settled;
 mod switches;
 

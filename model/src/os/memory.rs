@@ -53,7 +53,10 @@ impl Os {
 
     /// A free frame, of the page's colour as long as there is one.
     fn frame_for(&mut self, page: Option<Page>) -> Option<u32> {
-        let Some(page) = page.filter(|_| self.colours > 1) else { return self.buddy.allocate(0) };
+        let Some(page) = page else { return self.buddy.allocate(0) };
+        if self.colours == 1 {
+            return self.buddy.allocate_page(page.number());
+        }
         let colour = page.number() % self.colours;
         if let Some(frame) = self.buddy.allocate_coloured(self.colours, colour) {
             self.counters.coloured += 1;

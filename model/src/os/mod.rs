@@ -44,7 +44,7 @@ use crate::units::ByteSize;
 use compressed::Contents;
 pub use effects::{Effects, Invalidation};
 pub use error::OsError;
-use frames::{Buddy, FrameTable, TableSpace};
+use frames::{FrameTable, TableSpace, Zones};
 use hashed::HashedTable;
 pub use page_table::{Above, Geometry, Steps, WalkStep};
 use page_table::{Place, Pte, Tables};
@@ -118,7 +118,7 @@ pub struct Os {
     /// What walks read instead, where page tables are hashed.
     hashed: Option<HashedTable>,
     table_space: TableSpace,
-    buddy: Buddy,
+    buddy: Zones,
     frames: FrameTable,
     slots: SwapSpace,
     /// Frames with compressed pages.
@@ -190,7 +190,7 @@ impl Os {
         let mut os = Self {
             colours,
             table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
-            buddy: Buddy::new(frames),
+            buddy: Zones::of_nodes(&config.numa, frames, page.0),
             frames: FrameTable::default(),
             no_device: slots.is_empty(),
             contents: Contents::new(&config.swap.content, slots.compresses()),
@@ -354,6 +354,7 @@ fn memory(config: &Config, page: PageShift) -> Result<(u64, bool), OsError> {
             ));
         }
         Some(Memory::Bytes(size)) => (size.0 >> page.0, false),
+        None if !config.numa.node.is_empty() => (config.numa.memory() >> page.0, false),
         None => (largest.min(8 << 30) >> page.0, false),
     };
     match frames {

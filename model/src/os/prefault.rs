@@ -63,7 +63,7 @@ impl Os {
         let tables = self.table_space.charge(self.geometry().table_bytes(1)).saturating_mul(levels);
         let need = tables.saturating_add(self.page.bytes());
         let fits = self.limit.is_none_or(|limit| self.charged().saturating_add(need) <= limit);
-        if !fits || self.buddy.free() < need.div_ceil(self.page.bytes()) {
+        if !fits || self.buddy.room() < need.div_ceil(self.page.bytes()) {
             return Ok(false);
         }
         self.build_path(index, page, effects)?;

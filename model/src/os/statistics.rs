@@ -95,6 +95,7 @@ impl Os {
         );
         out.count("os.reclaim.refaults", "pages", "evicted pages wanted again", c.refaults);
         self.report_buddy(out);
+        self.buddy.report(out);
         out.count(
             "swap.reads",
             "pages",

@@ -40,7 +40,11 @@ impl Memory {
                     return Ok(frame);
                 }
             }
-            match self.buddy.take(0) {
+            let taken = match page {
+                Some(page) if self.colours == 1 => self.buddy.take_page(page.number()),
+                _ => self.buddy.take(0),
+            };
+            match taken {
                 Some(frame) => {
                     if page.is_some() && self.colours > 1 {
                         self.counts.add("os.colour.misses", 1);

@@ -1,6 +1,7 @@
 //! Physical memory: the buddy system over frames, and where page tables lie.
 
 use super::counts::Counts;
+use super::nodes::Frames;
 
 /// The largest block has 2^10 frames.
 const LARGEST: u32 = 10;
@@ -178,7 +179,7 @@ impl TablePlaces {
     }
 
     /// A place for a table; `None` where no frame is free.
-    pub fn take(&mut self, bytes: u64, buddy: &mut Buddy) -> Option<u64> {
+    pub fn take(&mut self, bytes: u64, buddy: &mut Frames) -> Option<u64> {
         let start = match self.order(bytes) {
             None => self.take_above(bytes),
             Some(_) if bytes < self.page => self.take_piece(bytes, buddy)?,
@@ -200,7 +201,7 @@ impl TablePlaces {
     }
 
     /// The lowest free piece of a frame that is shared by tables of this size already, or of a new one.
-    fn take_piece(&mut self, bytes: u64, buddy: &mut Buddy) -> Option<u64> {
+    fn take_piece(&mut self, bytes: u64, buddy: &mut Frames) -> Option<u64> {
         let frames = self.shared.iter().filter(|(size, _)| *size == bytes);
         let pieces = frames.flat_map(|(_, frame)| self.pieces(bytes, *frame));
         let free = pieces.filter(|start| !self.taken.iter().any(|place| place.start == *start));
@@ -218,7 +219,7 @@ impl TablePlaces {
     }
 
     /// Gives a table's place back.
-    pub fn give(&mut self, start: u64, bytes: u64, buddy: &mut Buddy) {
+    pub fn give(&mut self, start: u64, bytes: u64, buddy: &mut Frames) {
         self.taken.retain(|place| *place != Place { start, bytes });
         let frame = start / self.page;
         match self.order(bytes) {

@@ -10,8 +10,9 @@ use tracegen::record::ProcessId;
 use super::Stopped;
 use super::areas::Areas;
 use super::counts::Counts;
-use super::frames::{Buddy, TablePlaces};
+use super::frames::TablePlaces;
 use super::hashed::Hashed;
+use super::nodes::Frames;
 use super::reclaim::{self, Policy};
 use super::shape::Shape;
 use super::swap::{Slots, Window};
@@ -131,7 +132,7 @@ pub struct Memory {
     pub tables: BTreeMap<(ProcessId, u8, u64), u64>,
     /// Frames of user data in use.
     pub pages: BTreeMap<u64, Page>,
-    pub buddy: Buddy,
+    pub buddy: Frames,
     /// The least number that is a multiple of the colours of every cache.
     pub colours: u64,
     pub places: TablePlaces,
@@ -202,7 +203,7 @@ impl Memory {
             entries: BTreeMap::new(),
             tables: BTreeMap::new(),
             pages: BTreeMap::new(),
-            buddy: Buddy::new(frames),
+            buddy: Frames::new(config, frames),
             colours: colours(config),
             places: TablePlaces::new(page, shape.unit, frames, textbook || flat || hashed),
             hashed: None,

@@ -20,6 +20,7 @@ mod faults;
 mod frames;
 mod hashed;
 mod memory;
+mod nodes;
 mod prefault;
 mod pwc;
 mod reclaim;

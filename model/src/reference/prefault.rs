@@ -67,7 +67,7 @@ impl Memory {
         let leaf = self.shape.levels.last().map_or(0, |level| self.places.charge(level.bytes));
         let need = leaf * self.shape.levels.len() as u64 + self.page;
         if self.limit.is_some_and(|limit| self.charged() + need > limit)
-            || self.buddy.free_frames() < need.div_ceil(self.page)
+            || self.buddy.room() < need.div_ceil(self.page)
         {
             return Ok(false);
         }

@@ -104,6 +104,14 @@ impl Statistics {
         self
     }
 
+    /// The same statistics under other names.
+    pub fn renamed(mut self, name: impl Fn(&str) -> String) -> Self {
+        for entry in &mut self.entries {
+            entry.name = name(&entry.name);
+        }
+        self
+    }
+
     /// Every statistic, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Statistic> {
         self.entries.iter()

@@ -22,8 +22,10 @@ mod events;
 pub mod ideal;
 mod kernel;
 mod latencies;
+mod main_memory;
 #[cfg(test)]
 mod marks;
+mod nodes;
 mod others;
 mod pool;
 mod ports;
@@ -47,8 +49,8 @@ use crate::os::settings::Memory as Capacity;
 use crate::outcome::Outcomes;
 use crate::statistics::{Histogram, Statistics, Tally};
 
-use self::dram::Dram;
 use self::ideal::Component;
+use self::main_memory::MainMemory;
 use self::settings::Device;
 use self::simulation::Simulation;
 use self::stack::{Lap, Stack};
@@ -57,7 +59,7 @@ use self::storage::Storage;
 /// The time half of a machine.
 #[derive(Debug)]
 pub struct Timing {
-    simulation: Simulation<Dram, SwapDevice>,
+    simulation: Simulation<MainMemory, SwapDevice>,
     /// Which part of the run counts.
     tally: Tally,
     /// The stack and the instructions where that part started; nothing for the start of the run.
@@ -91,9 +93,9 @@ impl Timing {
     }
 
     fn with(config: &Config, perfect: Option<Component>) -> Result<Self, InvalidSetting> {
-        let dram = Dram::new(&config.dram)?;
+        let memory = MainMemory::new(config)?;
         let swap = SwapDevice::new(config)?;
-        let simulation = Simulation::with(config, dram, swap, perfect)?;
+        let simulation = Simulation::with(config, memory, swap, perfect)?;
         let (tally, kept) = (Tally::default(), Default::default());
         Ok(Self { simulation, tally, since: None, kept, part: None, every_fault: false })
     }
@@ -202,18 +204,6 @@ impl Timing {
             (name, all)
         });
         all.collect()
-    }
-}
-
-impl ports::Memory for Dram {
-    fn submit(&mut self, arrival: u64, addr: crate::address::PhysAddr, write: bool) -> u64 {
-        Dram::submit(self, arrival, addr, write).0
-    }
-    fn advance(&mut self, until: u64) -> Option<(u64, u64)> {
-        Dram::advance(self, until).map(|(id, finish)| (id.0, finish))
-    }
-    fn touch(&mut self, time: u64, addr: crate::address::PhysAddr) {
-        Dram::touch(self, time, addr);
     }
 }
 

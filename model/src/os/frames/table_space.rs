@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Buddy, ORDERS};
+use super::{Blocks, ORDERS};
 use crate::address::{PageShift, Pfn, PhysAddr};
 
 /// The allocator of page tables.
@@ -61,7 +61,7 @@ impl TableSpace {
     }
 
     /// A table's place; `None` where no frame is free.
-    pub fn allocate(&mut self, bytes: u64, buddy: &mut Buddy) -> Option<PhysAddr> {
+    pub fn allocate(&mut self, bytes: u64, buddy: &mut impl Blocks) -> Option<PhysAddr> {
         let place = match self.order(bytes) {
             None => self.above(bytes)?,
             Some(_) if bytes < self.page.bytes() => self.piece(bytes, buddy)?,
@@ -85,7 +85,7 @@ impl TableSpace {
         Some(place)
     }
 
-    fn piece(&mut self, bytes: u64, buddy: &mut Buddy) -> Option<u64> {
+    fn piece(&mut self, bytes: u64, buddy: &mut impl Blocks) -> Option<u64> {
         let pieces = self.pieces.entry(bytes).or_default();
         if pieces.is_empty() {
             let frame = buddy.allocate(0)?;
@@ -99,7 +99,7 @@ impl TableSpace {
     }
 
     /// Gives a table's place back.
-    pub fn release(&mut self, place: PhysAddr, bytes: u64, buddy: &mut Buddy) {
+    pub fn release(&mut self, place: PhysAddr, bytes: u64, buddy: &mut impl Blocks) {
         self.bytes -= self.charge(bytes);
         self.pages = self.pages.saturating_sub(bytes.div_ceil(self.unit.bytes()));
         let frame = (place.0 >> self.page.0) as u32;
@@ -140,6 +140,7 @@ impl TableSpace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Buddy;
     use super::*;
 
     #[test]

@@ -24,7 +24,9 @@ pub fn random(dice: &mut Dice) -> String {
         entries.push("memory");
         let _ = writeln!(text, "[mmu.walker]\nentry_level = \"{}\"", dice.pick(&entries));
     }
-    system(dice, page, levels, &mut text);
+    if let Some(memory) = system(dice, page, levels, &mut text) {
+        nodes(dice, memory, page.max(4096), &mut text);
+    }
     text
 }
 
@@ -298,8 +300,44 @@ fn areas(dice: &mut Dice, page: u64, text: &mut String) {
     }
 }
 
-/// Memory, reclaim and swap.
-fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
+/// Memory in nodes.
+fn nodes(dice: &mut Dice, memory: u64, unit: u64, text: &mut String) {
+    let (mut left, count) = (memory, dice.between(1, 4));
+    let policy = dice.pick(&["local", "interleave", "weighted-interleave", "bind", "preferred"]);
+    let _ = writeln!(text, "[numa]\npolicy = \"{policy}\"");
+    let mut named: Vec<u64> = (0..count).filter(|_| dice.percent(60)).collect();
+    if dice.percent(50) {
+        named.reverse();
+    }
+    let most = if policy == "preferred" { 1 } else { named.len().max(1) };
+    if named.is_empty() {
+        named.push(dice.below(count));
+    }
+    named.truncate(most);
+    if policy != "local" {
+        let _ = writeln!(
+            text,
+            "nodes = {:?}",
+            named.iter().map(|n| format!("n{n}")).collect::<Vec<_>>()
+        );
+    }
+    let home = dice.below(count);
+    for node in 0..count {
+        let rest = count - node - 1;
+        // Each of the others has a page at least.
+        let most = (left / unit).saturating_sub(rest).max(1);
+        let size = if rest == 0 { left } else { dice.between(1, most) * unit };
+        left -= size;
+        let _ = writeln!(text, "[[numa.node]]\nname = \"n{node}\"\nmemory = {size}");
+        let _ = writeln!(text, "weight = {}", dice.between(1, 4));
+        if node == home {
+            let _ = writeln!(text, "cpus = [0]");
+        }
+    }
+}
+
+/// Memory, reclaim and swap. Returns memory that is to be divided among nodes.
+fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) -> Option<u64> {
     let unit = page.max(4096);
     let policy = dice.pick(&[
         "\"fifo\"",
@@ -339,19 +377,21 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
         let _ = writeln!(text, "prefault = \"accessed\"");
     }
     let tight = (levels + dice.between(3, 30)) * unit;
-    match dice.below(4) {
+    let (memory, limit) = match dice.below(4) {
         0 => {
             let _ = writeln!(text, "memory = {{ frames = {} }}", dice.between(1, 40));
+            (None, None)
         }
-        1 => {
-            let _ = writeln!(text, "memory = {tight}");
-        }
-        2 => {
-            let _ = writeln!(text, "memory = {}\nlimit = {tight}", tight * 4);
-        }
-        _ => {
-            let _ = writeln!(text, "memory = {}", 2000 * unit + dice.below(3) * page);
-        }
+        1 => (Some(tight), None),
+        2 => (Some(tight * 4), Some(tight)),
+        _ => (Some(2000 * unit + dice.below(3) * page), None),
+    };
+    let divided = memory.filter(|_| dice.percent(40));
+    if let Some(memory) = memory.filter(|_| divided.is_none()) {
+        let _ = writeln!(text, "memory = {memory}");
+    }
+    if let Some(limit) = limit {
+        let _ = writeln!(text, "limit = {limit}");
     }
     match dice.below(10) {
         0 => {
@@ -366,4 +406,5 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) {
         5..8 => areas(dice, page, text),
         _ => {}
     }
+    divided
 }
