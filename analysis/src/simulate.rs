@@ -147,7 +147,7 @@ fn run(
     let (mut function, intake) = match (&checkpoint, options.warm) {
         (Some(checkpoint), _) => {
             let function = checkpoint.function(config, &Origin::of(config, spec, seed, region)?)?;
-            let mut intake = intake_of(config, spec, seed, &drive)?;
+            let mut intake = intake_of(&function, spec, seed, &drive)?;
             pass_over(&mut intake, warmup, |_| Ok(()))?;
             (function, intake)
         }
@@ -175,7 +175,7 @@ fn warm_up<'a>(
     let origin = path.map(|_| Origin::of(config, spec, seed, drive.region)).transpose()?;
     let mut function = Simulator::new(config, seed).map_err(refused)?;
     prefault(&[vec![config]], &mut [&mut function], seed, spec, drive)?;
-    let mut intake = intake_of(config, spec, seed, drive)?;
+    let mut intake = intake_of(&function, spec, seed, drive)?;
     if let (Some(path), Some(origin)) = (path, origin) {
         let mut outcomes = Outcomes::default();
         pass_over(&mut intake, drive.region.warmup, |batch| {
@@ -189,13 +189,13 @@ fn warm_up<'a>(
 }
 
 fn intake_of<'a>(
-    config: &Config,
+    function: &Simulator,
     spec: &TraceSpec,
     seed: u64,
     drive: &'a Drive<'a>,
 ) -> Result<TraceIntake<'a>, Error> {
-    let future = future_shifts(&[vec![config]]).first().copied();
-    Ok(Intake::new(open(future, seed, spec, drive)?, drive))
+    let futures = function.next_use_shifts().iter().copied().collect();
+    Ok(Intake::new(open(futures, seed, spec, drive)?, drive))
 }
 
 /// Takes the first `count` accesses from `intake`, and what lies between them. The end of the warm-up is
@@ -236,15 +236,13 @@ pub fn pass(
     options: &Drive<'_>,
     member: &Member,
 ) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
-    let shifts = future_shifts(machines);
-    if shifts.len() > 1 {
-        return apart(machines, seed, spec, options, member);
-    }
     let built = machines.iter().map(|configs| build(configs, seed));
     let mut built = built.collect::<Result<Vec<_>, _>>()?;
     let mut functions: Vec<_> = built.iter_mut().map(|machine| &mut machine.function).collect();
     prefault(machines, &mut functions, seed, spec, options)?;
-    let source = open(shifts.first().copied(), seed, spec, options)?;
+    let shifts: BTreeSet<u8> =
+        functions.iter().flat_map(|function| function.next_use_shifts()).copied().collect();
+    let source = open(shifts.into_iter().collect(), seed, spec, options)?;
     let (passed, built) = fan_out(source, built, options, member)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
     let results = |machine: &Machine<Simulator, Timing>| {
@@ -253,48 +251,25 @@ pub fn pass(
     Ok((built.iter().map(results).collect(), passed.heat))
 }
 
-/// log2 of the page sizes of those machines whose reclaim policy knows the future.
-fn future_shifts(machines: &[Vec<&Config>]) -> BTreeSet<u8> {
-    let configs = machines.iter().filter_map(|configs| configs.first());
-    let seers = configs.filter(|config| config.os.reclaim.needs_next_use());
-    // Page sizes are powers of two.
-    seers.map(|config| config.mmu.base_page().0.trailing_zeros() as u8).collect()
-}
-
-/// One pass for each machine: next uses are known for one page size at a time.
-fn apart(
-    machines: &[Vec<&Config>],
-    seed: u64,
-    spec: &TraceSpec,
-    options: &Drive<'_>,
-    member: &Member,
-) -> Result<(Vec<Vec<Measured>>, HeatSample), Error> {
-    let (mut measured, mut heat) = (Vec::new(), HeatSample::default());
-    for machine in machines {
-        let (mut results, sample) =
-            pass(std::slice::from_ref(machine), seed, spec, options, member)?;
-        measured.append(&mut results);
-        heat = sample;
-    }
-    Ok((measured, heat))
-}
-
-/// Opens the trace, with the next use of every page of 2^`future` bytes where that is asked for.
+/// Opens the trace, with the next use of everything of 2^shift bytes for every shift of `futures`.
 fn open(
-    future: Option<u8>,
+    futures: Vec<u8>,
     seed: u64,
     spec: &TraceSpec,
     options: &Drive<'_>,
 ) -> Result<Box<dyn Source>, Error> {
     // Two threads have the two halves to do.
     let ahead = options.threads > 2;
-    let Some(shift) = future else { return regional(seed, ahead, spec, options) };
+    if futures.is_empty() {
+        return regional(seed, ahead, spec, options);
+    }
     if spec.is_stdin() {
-        let message = "`os.reclaim` = \"opt\" reads the trace twice, and standard input can be read only once";
+        let message =
+            "a policy \"opt\" reads the trace twice, and standard input can be read only once";
         return Err(Error::Simulation(message.to_owned()));
     }
     let (first, again) = (spec.open(seed, ahead)?, regional(seed, ahead, spec, options)?);
-    Ok(Box::new(annotate(first, again, shift)?))
+    Ok(Box::new(annotate(first, again, &futures)?))
 }
 
 /// Opens the trace, cut where counting starts, pauses and stops.

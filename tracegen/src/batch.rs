@@ -27,6 +27,16 @@ pub enum Mark {
     Pause,
 }
 
+/// When the pieces of memory of one size that a batch touches are touched next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NextUses {
+    /// log2 of the bytes of a piece.
+    pub shift: u8,
+    /// For each piece that an access touches the number of the next touch of that piece in the trace
+    /// (`u64::MAX`: never), an access's pieces in ascending order. Touches are numbered size by size.
+    pub touches: Vec<u64>,
+}
+
 /// A run of consecutive records in columns. All columns have one entry an access.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -44,10 +54,9 @@ pub struct Batch {
     pub gap: Vec<u32>,
     /// Loads back to the load that its address came from; 0 for none.
     pub dep: Vec<u32>,
-    /// When each page that an access touches is touched next, as the number of that touch in the trace
-    /// (`u64::MAX`: never), an access's pages in ascending order. Empty unless a source was asked for it:
-    /// see [`crate::next_use`].
-    pub next_use: Vec<u64>,
+    /// When what the accesses touch is touched next, for each size that a source was asked for: see
+    /// [`crate::next_use`].
+    pub next_uses: Vec<NextUses>,
     /// Branches and events, each with the index of the access that it precedes; ascending.
     pub asides: Vec<(u32, Aside)>,
     /// What becomes of counting before the first record.
@@ -66,6 +75,13 @@ impl Batch {
         batch.gap.reserve(BATCH_ACCESSES);
         batch.dep.reserve(BATCH_ACCESSES);
         batch
+    }
+
+    /// When the pieces of 2^`shift` bytes that the accesses touch are touched next; empty where no source
+    /// was asked for that.
+    pub fn next_use(&self, shift: u8) -> &[u64] {
+        let column = self.next_uses.iter().find(|column| column.shift == shift);
+        column.map_or(&[], |column| &column.touches)
     }
 
     /// Number of accesses.
@@ -97,7 +113,7 @@ impl Batch {
         self.site.clear();
         self.gap.clear();
         self.dep.clear();
-        self.next_use.clear();
+        self.next_uses.clear();
         self.asides.clear();
         self.mark = None;
     }
@@ -117,7 +133,7 @@ impl Batch {
             site: self.site.split_off(accesses),
             gap: self.gap.split_off(accesses),
             dep: self.dep.split_off(accesses),
-            next_use: Vec::new(),
+            next_uses: Vec::new(),
             asides: self.asides.split_off(asides),
             mark: None,
         };

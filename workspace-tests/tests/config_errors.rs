@@ -125,8 +125,6 @@ fn no_toml() {
 #[test]
 fn planned_values_and_keys_are_refused_by_name() {
     for (path, value) in [
-        ("mmu.tlb.stlb.replacement", "opt"),
-        ("cache.l2.replacement", "{ policy = \"opt\" }"),
         ("cache.l1d.indexing", "vivt"),
         ("os.thp", "always"),
         ("os.reclaim", "mglru"),

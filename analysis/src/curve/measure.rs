@@ -136,7 +136,7 @@ fn open(spec: &Spec, trace: &TraceSpec, options: &Drive<'_>) -> Result<Box<dyn S
     let (first, again) = (trace.open(spec.seed, ahead)?, trace.open(spec.seed, ahead)?);
     let again = Regional::new(again, options.region, trace.name());
     // A page's shift is below 64.
-    Ok(Box::new(annotate(first, again, spec.shift as u8)?))
+    Ok(Box::new(annotate(first, again, &[spec.shift as u8])?))
 }
 
 /// The sizes that are counted, all of them fixed before the footprint is known.

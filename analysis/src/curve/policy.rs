@@ -232,7 +232,8 @@ impl MiniSimulation {
     /// There are more pages than can be told apart.
     pub fn process(&mut self, batch: &Batch) -> Result<(), String> {
         let mut running = std::mem::take(&mut self.running);
-        let mut uses = batch.next_use.iter();
+        // A page's shift is below 64.
+        let mut uses = batch.next_use(self.shift as u8).iter();
         let done = running.sections(batch, |process, range| {
             let salt = salt(self.seed, process);
             for at in range {

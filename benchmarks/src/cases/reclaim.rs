@@ -32,7 +32,7 @@ fn pages() -> (Vec<Batch>, Vec<Batch>) {
     let set = [("footprint", "16MiB".to_owned()), ("reads", (2 * TOUCHES).to_string())];
     let set: Vec<_> = set.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let open = || workloads::open("zipf", &set, 0).expect("the workload opens");
-    let mut source = annotate(open(), open(), 12).expect("the workload runs");
+    let mut source = annotate(open(), open(), &[12]).expect("the workload runs");
     let (mut batches, mut batch) = (Vec::new(), Batch::new());
     while source.fill(&mut batch).expect("the workload runs") {
         batches.push(std::mem::take(&mut batch));

@@ -63,8 +63,6 @@ fn names_that_are_not_modelled_yet_are_refused_by_name() {
         "os.thp=\"madvise\"",
         "os.thp=\"always\"",
         "cache.l1d.indexing=\"vivt\"",
-        "cache.l1d.replacement=\"opt\"",
-        "mmu.tlb.dtlb.replacement=\"opt\"",
         "mmu.page_table=\"cuckoo\"",
         "swap.readahead_by=\"vma\"",
     ] {

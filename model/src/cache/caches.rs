@@ -1,5 +1,7 @@
 //! The caches of a CPU, plain or with rules, or of all CPUs.
 
+use std::collections::BTreeSet;
+
 use super::hierarchy::CacheHierarchy;
 use super::ruled::{Name, Request, RuledHierarchy};
 use super::settings::{Cache, Stream};
@@ -154,6 +156,21 @@ impl Caches {
         match self {
             Self::Plain(caches) => caches.site(site),
             Self::Ruled(caches) => caches.tell_site(site),
+        }
+    }
+
+    /// log2 of the lines whose next uses some level's policy has to be [told](Self::foresee).
+    pub fn next_use_shifts(&self) -> BTreeSet<u8> {
+        let foreseeing = each!(self, caches => &caches.order().foreseeing);
+        // A line is at most 64 KiB.
+        foreseeing.iter().map(|index| self.line_shift(*index) as u8).collect()
+    }
+
+    /// The program accesses `addr` by this name, and next its line of 2^shift bytes as `next` says.
+    pub fn foresee(&mut self, addr: PhysAddr, name: Name, next: impl Fn(u8) -> u64) {
+        match self {
+            Self::Plain(caches) => caches.foresee(addr, next),
+            Self::Ruled(caches) => caches.foresee(addr, name, next),
         }
     }
 

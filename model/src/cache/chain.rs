@@ -3,6 +3,7 @@
 use super::settings::{Cache, Stream};
 use crate::config::InvalidSetting;
 use crate::outcome::PEER;
+use crate::replacement::Policy;
 
 /// The order of the caches, by their indices in the configuration's list.
 #[derive(Debug, Clone, Default, bincode::Encode, bincode::Decode)]
@@ -15,6 +16,8 @@ pub(super) struct Arrangement {
     pub walk_entry: usize,
     /// The caches whose policy asks for the site of every access.
     pub asking: Vec<u8>,
+    /// Those whose policy asks for next uses.
+    pub foreseeing: Vec<u8>,
 }
 
 impl Arrangement {
@@ -40,9 +43,12 @@ impl Arrangement {
         }
         let walk_entry = walk_entry(list, &chains[0], entry_level)?;
         // There are at most 253 caches.
-        let asking = (0u8..).zip(list).filter(|(_, cache)| cache.replacement.asks_site());
-        let asking = asking.map(|(index, _)| index).collect();
-        Ok(Self { next, chains, walk_entry, asking })
+        let those = |asks: fn(&Policy) -> bool| -> Vec<u8> {
+            let list = (0u8..).zip(list).filter(|(_, cache)| asks(&cache.replacement));
+            list.map(|(index, _)| index).collect()
+        };
+        let (asking, foreseeing) = (those(Policy::asks_site), those(Policy::asks_next_use));
+        Ok(Self { next, chains, walk_entry, asking, foreseeing })
     }
 
     /// The caches that serve `stream`, by level.

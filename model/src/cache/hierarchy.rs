@@ -64,6 +64,15 @@ impl CacheHierarchy {
         }
     }
 
+    /// The program accesses `addr`, and next its line of 2^shift bytes as `next` says.
+    pub(super) fn foresee(&mut self, addr: PhysAddr, next: impl Fn(u8) -> u64) {
+        for index in &self.order.foreseeing {
+            let level = &mut self.levels[usize::from(*index)];
+            // A line is at most 64 KiB.
+            level.foresee(addr, next(level.line_shift() as u8));
+        }
+    }
+
     pub(super) fn line_shift(&self, index: u8) -> u32 {
         self.levels[usize::from(index)].line_shift()
     }

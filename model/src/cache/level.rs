@@ -208,6 +208,11 @@ impl CacheLevel {
         self.counters
     }
 
+    /// As [`SetAssociative::foresee`], of the line of `addr`.
+    pub fn foresee(&mut self, addr: PhysAddr, next: u64) {
+        self.lines.foresee(self.key(addr), next);
+    }
+
     /// As [`SetAssociative::site`].
     pub fn site(&mut self, site: u64) {
         self.lines.site(site);

@@ -172,6 +172,18 @@ impl Cache {
     /// The key that is wrong, and why.
     pub fn check_indexing(&self, page: Option<PageShift>) -> Result<(), (&'static str, String)> {
         let way = self.way();
+        if let Some(page) = page.filter(|page| self.line.0 > page.bytes())
+            && self.replacement.asks_next_use()
+        {
+            let message = format!(
+                "{} knows when a line is used next that lies in one page, and lines of {} are larger than \
+                 pages of {}",
+                self.replacement.name(),
+                self.line,
+                ByteSize(page.bytes())
+            );
+            return Err(("replacement", message));
+        }
         let Some(alias) = self.alias else {
             return match page {
                 Some(page) if self.indexing == Indexing::Vipt && way > page.bytes() => {

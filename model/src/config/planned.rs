@@ -1,11 +1,8 @@
 //! What the interface names and the model does not have yet, so that it is refused by name.
 
 /// Values of settings. A setting in an array is written without its element's name.
-const VALUES: [(&str, &[&str]); 7] = [
+const VALUES: [(&str, &[&str]); 4] = [
     ("mmu.page_table", &["cuckoo"]),
-    ("cache.replacement", &["opt"]),
-    ("mmu.tlb.replacement", &["opt"]),
-    ("mmu.pwc.replacement", &["opt"]),
     ("cache.indexing", &["vivt"]),
     ("os.reclaim", &["linux-lru", "mglru"]),
     ("os.thp", &["madvise", "always"]),

@@ -4,6 +4,7 @@ use tracegen::record::{Access, AccessKind, ProcessId};
 
 use super::emitter::Draft;
 use super::lane::Origin;
+use super::next_uses::Foreseen;
 use super::recent::Met;
 use super::translate::{Request, Translated};
 use super::{Cpu, SimulationError, Simulator};
@@ -92,12 +93,12 @@ impl Waiting {
 }
 
 impl Simulator {
-    /// An access of the trace. `uses` says when each page that it touches is used next, where that is
-    /// known.
-    pub(super) fn access(
+    /// An access of the trace. Where it `FORESEES`, `uses` says when what it touches is used next, and
+    /// policies are told.
+    pub(super) fn access<const FORESEES: bool>(
         &mut self,
         access: &Access,
-        uses: &[u64],
+        uses: Foreseen<'_>,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
         let lane = self.enter(access.cpu, out)?;
@@ -113,14 +114,13 @@ impl Simulator {
         self.run_process(process);
         let now = self.cpu.emitter.instructions();
         let origin = self.lanes[lane].origin(access.dep, now).unwrap_or_default();
-        let mut request = request(access, process, self.cpu.asid, origin);
+        let request = request(access, process, self.cpu.asid, origin);
         let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
         let one_part = (access.addr ^ last) >> self.part_shift(stream) == 0;
         let value = if one_part || self.crossing == LineCrossing::Ignore {
-            request.next_use = uses.first().copied();
-            self.single(&request, out)?
+            self.single::<FORESEES>(request, uses, out)?
         } else {
-            self.parts(request, last, uses, out)?
+            self.parts::<FORESEES>(request, last, uses, out)?
         };
         if access.kind == AccessKind::Load {
             self.lanes[lane].produced(value.unwrap_or(after(origin)), now);
@@ -130,29 +130,35 @@ impl Simulator {
 
     /// Makes an access that has one part. Returns where its value comes from where that is not simply a
     /// hit after the ancestor.
-    fn single(
+    fn single<const FORESEES: bool>(
         &mut self,
-        request: &Request,
+        mut request: Request,
+        uses: Foreseen<'_>,
         out: &mut Outcomes,
     ) -> Result<Option<Origin>, SimulationError> {
-        let Some(translated) = self.translate(request, out)? else {
+        if FORESEES {
+            self.foresee_page(&mut request, uses);
+        }
+        let Some(translated) = self.translate(&request, out)? else {
             self.skipped(out);
             return Ok(None);
         };
+        if FORESEES {
+            self.foresee_line(&request, translated, uses);
+        }
         let line = translated.addr.0 >> self.line_shift(request.stream());
-        Ok(self.part(request, translated, Part { fresh: true, known: false, line }, out))
+        Ok(self.part(&request, translated, Part { fresh: true, known: false, line }, out))
     }
 
     /// Makes an access part by part, up to its byte at `last`. Returns as [`Self::single`]. The value of
     /// an access in several parts is there when its last reported part is.
-    fn parts(
+    fn parts<const FORESEES: bool>(
         &mut self,
         mut request: Request,
         last: u64,
-        uses: &[u64],
+        uses: Foreseen<'_>,
         out: &mut Outcomes,
     ) -> Result<Option<Origin>, SimulationError> {
-        let mut uses = uses.iter();
         let mut value = None;
         let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
         let shift = self.part_shift(request.stream());
@@ -165,7 +171,9 @@ impl Simulator {
                     Some(translated.at(VirtAddr(at), self.base_page))
                 }
                 _ => {
-                    request.next_use = uses.next().copied();
+                    if FORESEES {
+                        self.foresee_page(&mut request, uses);
+                    }
                     self.translate(&request, out)?
                 }
             };
@@ -181,6 +189,9 @@ impl Simulator {
             if fresh || !known {
                 line = Some(this_line);
                 let part = Part { fresh, known, line: this_line };
+                if FORESEES {
+                    self.foresee_line(&request, translated, uses);
+                }
                 value = self.part(&request, translated, part, out).or(value);
             }
             let next = (at >> shift).checked_add(1).and_then(|part| part.checked_mul(1 << shift));
@@ -190,6 +201,26 @@ impl Simulator {
             }
         }
         Ok(value)
+    }
+
+    /// Tells policies when the page of a part is used next.
+    fn foresee_page(&mut self, request: &mut Request, uses: Foreseen<'_>) {
+        let at = request.addr;
+        request.next_use = uses.next(self.base_page.0, at);
+        if self.translates
+            && let Some(addr) = self.os.fold(at)
+        {
+            let global = self.asids.global().filter(|_| self.os.is_global(addr));
+            let asid = global.unwrap_or(request.asid);
+            self.cpu.foresee_translation(asid, addr, |shift| uses.or_never(shift, at));
+        }
+    }
+
+    /// Tells policies when the line of a part is used next.
+    fn foresee_line(&mut self, request: &Request, translated: Translated, uses: Foreseen<'_>) {
+        let next = |shift| uses.or_never(shift, request.addr);
+        let name = Name { virt: request.addr };
+        self.cpu.caches.foresee(translated.addr, name, next);
     }
 
     /// One line's part of an access. Returns as [`Self::single`].

@@ -16,6 +16,7 @@ mod facts;
 pub mod inspect;
 mod invalidate;
 mod lane;
+mod next_uses;
 mod page_set;
 mod prefault;
 mod prefetches;
@@ -27,7 +28,7 @@ mod shootdown;
 mod stretch;
 mod translate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use tracegen::batch::{Aside, Batch, Mark};
@@ -50,6 +51,7 @@ use counters::{AccessCounters, Shootdowns, WalkCounters};
 use cpus::{Others, Waiting};
 use emitter::{Draft, Emitter};
 use lane::Lane;
+use next_uses::{Foreseen, Handed};
 use page_set::PageSet;
 use recall::{Level, Recall};
 use recent::RecentFills;
@@ -162,8 +164,8 @@ pub struct Simulator {
     asids: Asids,
     holders: Holders,
     lanes: Vec<Lane>,
-    /// Whether the reclaim policy has to know when pages are used next.
-    wants_next_use: bool,
+    /// log2 of the sizes of what some policy has to know the next uses of.
+    next_use_shifts: BTreeSet<u8>,
     /// Whether a replacement policy has to know where accesses come from.
     asks_site: bool,
     /// Whether every access has to be looked up: one of the above, or a first level whose policy counts
@@ -234,7 +236,13 @@ impl Simulator {
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
         let cache_level = cache_level.map(|cache| cache_level_of(cache, page));
         let settles = caches.settles();
-        let wants_next_use = config.os.reclaim.needs_next_use();
+        let mut next_use_shifts = caches.next_use_shifts();
+        if config.os.reclaim.needs_next_use() {
+            next_use_shifts.insert(base_page.0);
+        }
+        if config.mmu.enabled {
+            next_use_shifts.extend(tlbs.next_use_shifts().chain(pwc.next_use_shifts()));
+        }
         let asks_site = tlbs.asks_site() || pwc.asks_site() || caches.asks_site();
         let mut first_levels = tlb_level.iter().chain(&cache_level);
         let repeats_count = first_levels.any(|level| !level.policy.repeats_are_idle());
@@ -288,9 +296,9 @@ impl Simulator {
             others: Others::new(others),
             os,
             lanes: Vec::new(),
-            wants_next_use,
+            one_by_one: !next_use_shifts.is_empty() || asks_site || repeats_count,
+            next_use_shifts,
             asks_site,
-            one_by_one: wants_next_use || asks_site || repeats_count,
             accesses: AccessCounters::default(),
             steps: Steps::default(),
             effects: Effects::default(),
@@ -303,6 +311,12 @@ impl Simulator {
             simulator.preload(state)?;
         }
         Ok(simulator)
+    }
+
+    /// log2 of the sizes of the pieces of memory whose next uses batches have to tell
+    /// ([`Batch::next_uses`]): some policy ranks by them, and what is not told is taken as never used.
+    pub fn next_use_shifts(&self) -> &BTreeSet<u8> {
+        &self.next_use_shifts
     }
 
     /// Takes the next records and appends what the time half has to know.
@@ -328,7 +342,7 @@ impl Simulator {
     fn records(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
         let columns = Columns::of(batch, self.part_shift(Stream::Data));
         let mut asides = batch.asides.iter().peekable();
-        let mut uses = if self.wants_next_use { batch.next_use.as_slice() } else { &[] };
+        let mut uses = Handed::new(batch);
         let mut at = 0;
         while at < batch.accesses() {
             while let Some((_, aside)) = asides.next_if(|(next, _)| *next as usize <= at) {
@@ -353,21 +367,21 @@ impl Simulator {
         &mut self,
         batch: &Batch,
         range: Range<usize>,
-        uses: &mut &[u64],
+        uses: &mut Handed<'_>,
         out: &mut Outcomes,
     ) -> Result<(), SimulationError> {
         for index in range {
             let access = batch.access(index);
-            let mut mine: &[u64] = &[];
-            if self.wants_next_use {
-                let pages = tracegen::next_use::pages(access.addr, access.size, self.base_page.0);
-                (mine, *uses) = uses.split_at(uses.len().min(pages.count()));
-            }
             if self.asks_site {
                 self.enter(access.cpu, out)?;
                 self.cpu.site(access.site);
             }
-            self.access(&access, mine, out)?;
+            if self.next_use_shifts.is_empty() {
+                self.access::<false>(&access, Foreseen::NOTHING, out)?;
+            } else {
+                self.access::<true>(&access, uses.of(access.addr), out)?;
+                uses.pass(access.addr, access.size);
+            }
         }
         Ok(())
     }
@@ -390,7 +404,7 @@ impl Simulator {
                 self.stretch(columns, at..end, out)?;
                 at = end;
             } else {
-                self.access(&batch.access(at), &[], out)?;
+                self.access::<false>(&batch.access(at), Foreseen::NOTHING, out)?;
                 at += 1;
             }
         }

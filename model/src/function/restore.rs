@@ -26,7 +26,7 @@ impl Simulator {
     /// What the configuration alone decides.
     fn shape(&self) -> impl PartialEq + use<> {
         (
-            (self.translates, self.simulates_fetches, self.crossing, self.wants_next_use),
+            (self.translates, self.simulates_fetches, self.crossing, self.next_use_shifts.clone()),
             (self.base_page, self.page_shift, self.untranslated, self.entry_bytes),
             (self.first_tlbs, self.first_caches, self.line_shifts, self.cpus()),
         )

@@ -10,6 +10,7 @@ use super::access::{Place, after, request};
 use super::counters::AccessCounters;
 use super::facts::Facts;
 use super::lane::{Lane, Origin};
+use super::next_uses::Foreseen;
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
@@ -111,7 +112,9 @@ impl Simulator {
             (at, stop) = self.settle(columns, at..range.end, lane);
             match stop {
                 Stop::End => return Ok(()),
-                Stop::Unknown => self.access(&columns.batch.access(at), &[], out)?,
+                Stop::Unknown => {
+                    self.access::<false>(&columns.batch.access(at), Foreseen::NOTHING, out)?;
+                }
                 Stop::Told(place) => self.looked_up(columns, at, lane, None, place, out),
                 Stop::Missed(addr, place) => {
                     self.looked_up(columns, at, lane, Some(addr), place, out);
@@ -355,7 +358,7 @@ mod tests {
         }
         let (columns, mut out) = (Columns::of(&batch, 6), Outcomes::default());
         for at in 0..looked_up {
-            simulator.access(&batch.access(at), &[], &mut out).unwrap();
+            simulator.access::<false>(&batch.access(at), Foreseen::NOTHING, &mut out).unwrap();
         }
         simulator.settle(&columns, looked_up..addresses.len(), 0)
     }

@@ -339,4 +339,16 @@ impl Cpu {
         self.pwc.site(site);
         self.caches.tell_site(site);
     }
+
+    /// Policies that know the future are told it of the pages around `addr`, which is accessed; TLB entries
+    /// carry `asid`.
+    pub(super) fn foresee_translation(
+        &mut self,
+        asid: Asid,
+        addr: VirtAddr,
+        next: impl Fn(u8) -> u64,
+    ) {
+        self.tlbs.foresee(asid, addr, &next);
+        self.pwc.foresee(self.asid, addr, &next);
+    }
 }

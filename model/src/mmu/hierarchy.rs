@@ -6,7 +6,7 @@ use crate::address::{Asid, PageShift, VirtAddr};
 use crate::cache::settings::Stream;
 use crate::config::InvalidSetting;
 use crate::outcome::WALKED;
-use crate::replacement::Key;
+use crate::replacement::{Key, Policy};
 use crate::statistics::Statistics;
 use crate::units::ByteSize;
 
@@ -64,6 +64,8 @@ pub struct TlbHierarchy {
     chains: [Vec<Chain>; 2],
     /// The TLBs whose policy asks for the site of every access.
     asking: Vec<u8>,
+    /// Those whose policy asks for next uses.
+    foreseeing: Vec<u8>,
 }
 
 impl TlbHierarchy {
@@ -96,9 +98,12 @@ impl TlbHierarchy {
         let data = chains(list, &tlbs, &sizes, Stream::Data)?;
         let instruction = chains(list, &tlbs, &sizes, Stream::Instruction)?;
         // There are at most 253 TLBs.
-        let asking = (0..).zip(list).filter(|(_, tlb)| tlb.replacement.asks_site());
-        let asking = asking.map(|(index, _)| index).collect();
-        Ok(Self { tlbs, chains: [data, instruction], asking })
+        let those = |asks: fn(&Policy) -> bool| -> Vec<u8> {
+            let list = (0..).zip(list).filter(|(_, tlb)| asks(&tlb.replacement));
+            list.map(|(index, _)| index).collect()
+        };
+        let (asking, foreseeing) = (those(Policy::asks_site), those(Policy::asks_next_use));
+        Ok(Self { tlbs, chains: [data, instruction], asking, foreseeing })
     }
 
     /// The TLBs in the order of the configuration.
@@ -115,6 +120,23 @@ impl TlbHierarchy {
     pub fn site(&mut self, site: u64) {
         for index in &self.asking {
             self.tlbs[usize::from(*index)].site(site);
+        }
+    }
+
+    /// log2 of the pages whose next uses some TLB's policy has to be [told](Self::foresee).
+    pub fn next_use_shifts(&self) -> impl Iterator<Item = u8> {
+        let tlbs = self.foreseeing.iter().map(|index| &self.tlbs[usize::from(*index)]);
+        tlbs.flat_map(|tlb| tlb.sizes().iter().map(|size| size.0))
+    }
+
+    /// The program accesses `addr`, and next its page of 2^shift bytes as `next` says.
+    pub fn foresee(&mut self, asid: Asid, addr: VirtAddr, next: impl Fn(u8) -> u64) {
+        for index in &self.foreseeing {
+            let tlb = &mut self.tlbs[usize::from(*index)];
+            for place in 0..tlb.sizes().len() {
+                let size = tlb.sizes()[place];
+                tlb.foresee(asid, size.page_of(addr), size, next(size.0));
+            }
         }
     }
 

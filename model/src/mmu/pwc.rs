@@ -51,6 +51,8 @@ pub struct PagingStructureCaches {
     levels: Vec<Level>,
     /// Whether any level's policy asks for the site of every access.
     asks_site: bool,
+    /// The levels whose policy asks for next uses.
+    foreseeing: Vec<u8>,
 }
 
 impl PagingStructureCaches {
@@ -105,7 +107,27 @@ impl PagingStructureCaches {
         }
         levels.sort_by_key(|level| level.level);
         let asks_site = settings.pwc.iter().any(|pwc| pwc.replacement.asks_site());
-        Ok(Self { levels, asks_site })
+        let seers = settings.pwc.iter().filter(|pwc| pwc.replacement.asks_next_use());
+        let foreseeing = seers.map(|pwc| pwc.level).collect();
+        Ok(Self { levels, asks_site, foreseeing })
+    }
+
+    /// The levels whose policy asks for next uses.
+    fn foreseeing(&self) -> impl Iterator<Item = &Level> {
+        self.levels.iter().filter(|level| self.foreseeing.contains(&level.level))
+    }
+
+    /// log2 of what entries map whose next uses some level's policy has to be [told](Self::foresee).
+    pub fn next_use_shifts(&self) -> impl Iterator<Item = u8> {
+        self.foreseeing().map(|level| level.span)
+    }
+
+    /// The program accesses `addr`, and next what of 2^shift bytes around it as `next` says.
+    pub fn foresee(&mut self, asid: Asid, addr: VirtAddr, next: impl Fn(u8) -> u64) {
+        let Self { levels, foreseeing, .. } = self;
+        for level in levels.iter_mut().filter(|level| foreseeing.contains(&level.level)) {
+            level.keys.foresee(level.key(asid, addr), next(level.span));
+        }
     }
 
     /// Whether any level's policy has to be told of every access's [site](Self::site).

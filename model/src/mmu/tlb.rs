@@ -145,6 +145,11 @@ impl Tlb {
         self.counters
     }
 
+    /// As [`SetAssociative::foresee`], of a page.
+    pub(super) fn foresee(&mut self, asid: Asid, page: Vpn, size: PageShift, next: u64) {
+        self.keys.foresee(self.key(asid, page, size), next);
+    }
+
     /// As [`SetAssociative::site`].
     pub(super) fn site(&mut self, site: u64) {
         self.keys.site(site);

@@ -1,8 +1,11 @@
 //! One access: its parts, and which of them are events.
 
+use std::collections::BTreeMap;
+
 use tracegen::record::{Access, AccessKind, ProcessId};
 
 use super::caches::Served;
+use super::sets::Key;
 use super::{Event, Reference, Stopped, last_byte};
 use crate::address::PhysAddr;
 use crate::cache::settings::Stream;
@@ -37,12 +40,24 @@ impl Request {
     }
 }
 
+/// When the piece of 2^shift bytes at `at` is used next that an access from `start` on touches.
+fn next_uses(
+    uses: &BTreeMap<u8, Vec<u64>>,
+    start: u64,
+    at: u64,
+) -> impl Fn(u8) -> u64 + Copy + use<'_> {
+    move |shift| {
+        let place = (at >> shift) - (start >> shift);
+        let known = uses.get(&shift).and_then(|uses| uses.get(place as usize));
+        known.copied().unwrap_or(u64::MAX)
+    }
+}
+
 impl Reference {
     /// An access of the trace.
     pub(super) fn access(
         &mut self,
         access: &Access,
-        uses: &[u64],
         events: &mut Vec<Event>,
     ) -> Result<(), Stopped> {
         let (name, stream) = match access.kind {
@@ -76,7 +91,7 @@ impl Reference {
         self.caches.note_site(access.site);
         let (kind, addr, site) = (access.kind, access.addr, access.site);
         let request = Request { process, kind, stream, addr, site, next_use: None };
-        self.parts(access, request, uses, events)
+        self.parts(access, request, events)
     }
 
     /// Makes an access part by part: a page is translated once, a line is referenced once.
@@ -84,10 +99,8 @@ impl Reference {
         &mut self,
         access: &Access,
         mut request: Request,
-        uses: &[u64],
         events: &mut Vec<Event>,
     ) -> Result<(), Stopped> {
-        let mut uses = uses.iter().copied();
         // The page before with its translation, and the line before.
         let (mut translated, mut line) = (None, None);
         for addr in self.starts_of_parts(access, request.stream) {
@@ -96,7 +109,7 @@ impl Reference {
             let (tlb, start) = match translated {
                 Some((known, start)) if known == page => (None, start),
                 _ => {
-                    request.next_use = uses.next();
+                    self.foresee_page(access, &mut request);
                     let Some((tlb, start)) = self.translate(&request, events)? else {
                         self.count("run.skipped", 1);
                         self.references.clear();
@@ -107,6 +120,8 @@ impl Reference {
             };
             translated = Some((page, start));
             let physical = start + addr % self.page;
+            let next = next_uses(&self.next_uses, access.addr, addr);
+            self.caches.foresee(addr, physical, next);
             let this_line = physical / self.caches.line(request.stream);
             if line != Some(this_line) || tlb.is_some() {
                 self.part(&request, physical, tlb, line == Some(this_line), events);
@@ -114,6 +129,21 @@ impl Reference {
             line = Some(this_line);
         }
         Ok(())
+    }
+
+    /// When the page of a part is used next.
+    fn foresee_page(&mut self, access: &Access, request: &mut Request) {
+        let next = next_uses(&self.next_uses, access.addr, request.addr);
+        let shift = self.page.ilog2() as u8;
+        request.next_use = self.next_uses.contains_key(&shift).then(|| next(shift));
+        if let Some(addr) = self.memory.shape.fold(request.addr)
+            && self.translates
+        {
+            let process = self.memory.owner_of(request.process, addr);
+            let key = Key { number: addr / self.page, process };
+            self.tlbs.foresee(key, next(shift));
+            self.pwcs.foresee(request.process, addr, next);
+        }
     }
 
     /// Where the parts of an access start: at its first byte, and at every line or page after it.

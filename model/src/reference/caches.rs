@@ -186,6 +186,15 @@ impl Caches {
         self.caches[k].number
     }
 
+    /// The program accesses `addr`, which is at `virt`, and next its line when `next` says.
+    pub fn foresee(&mut self, virt: u64, addr: u64, next: impl Fn(u8) -> u64) {
+        self.name_line(virt);
+        for cache in &mut self.caches {
+            let key = cache.key(addr);
+            cache.lines.foresee(key, next(cache.line.ilog2() as u8));
+        }
+    }
+
     /// What follows is done for an access from `site`.
     pub fn note_site(&mut self, site: u64) {
         self.caches.iter_mut().for_each(|cache| cache.lines.note_site(site));

@@ -34,7 +34,7 @@ mod translate;
 
 use std::collections::BTreeMap;
 
-use tracegen::batch::Batch;
+use tracegen::batch::{Batch, NextUses};
 use tracegen::record::{Access, CpuId, Event as TraceEvent, ProcessId, Record};
 
 use crate::cache::settings::Stream;
@@ -108,6 +108,8 @@ pub struct Reference {
     /// Whether the invalidation of a page drops what paging-structure caches have of its process.
     drops_tables: bool,
     counts: Counts,
+    /// When what the access touches is touched next, for each size of 2^shift bytes.
+    next_uses: BTreeMap<u8, Vec<u64>>,
     /// References since the last event.
     references: Vec<Read>,
     /// Plain first-level hits, an access's parts each.
@@ -137,6 +139,7 @@ impl Reference {
             numbered: Vec::new(),
             drops_tables: config.mmu.page_invalidation() == PwcInvalidation::AddressSpace,
             counts: Counts::default(),
+            next_uses: BTreeMap::new(),
             references: Vec::new(),
             plain_hits: 0,
             passed: 0,
@@ -148,14 +151,18 @@ impl Reference {
     /// # Errors
     /// Memory and swap are full, or the trace has what is not modelled.
     pub fn process(&mut self, batch: &Batch, events: &mut Vec<Event>) -> Result<(), Stopped> {
-        let mut uses = batch.next_use.iter().copied();
+        let mut uses = batch.next_uses.clone();
         for record in batch.iter() {
             match record {
                 Record::Access(access) => {
-                    let last = last_byte(&access);
-                    let pages = last / self.page - access.addr / self.page + 1;
-                    let mine: Vec<u64> = uses.by_ref().take(pages as usize).collect();
-                    self.access(&access, &mine, events)?;
+                    let first_uses = |column: &mut NextUses| {
+                        let (first, last) =
+                            (access.addr >> column.shift, last_byte(&access) >> column.shift);
+                        let count = column.touches.len().min((last - first) as usize + 1);
+                        (column.shift, column.touches.drain(..count).collect())
+                    };
+                    self.next_uses = uses.iter_mut().map(first_uses).collect();
+                    self.access(&access, events)?;
                 }
                 Record::Branch(branch) => {
                     let lane = self.lanes.entry(branch.cpu).or_default();

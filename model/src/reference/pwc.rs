@@ -45,6 +45,15 @@ impl Pwcs {
         Self { pwcs, prefix: prefix.to_owned() }
     }
 
+    /// The program accesses `addr`, and next what an entry covers when `next` says.
+    pub fn foresee(&mut self, process: ProcessId, addr: u64, next: impl Fn(u8) -> u64) {
+        for pwc in &mut self.pwcs {
+            let key = Key { number: addr >> pwc.shift, process };
+            // At most 63.
+            pwc.entries.foresee(key, next(pwc.shift as u8));
+        }
+    }
+
     /// What follows is done for an access from `site`.
     pub fn note_site(&mut self, site: u64) {
         self.pwcs.iter_mut().for_each(|pwc| pwc.entries.note_site(site));

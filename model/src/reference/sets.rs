@@ -56,6 +56,8 @@ pub struct Sets<V> {
     /// SHiP: the counters of the signatures that have one other than 1, and the site of the access.
     counters: BTreeMap<u64, u64>,
     site: u64,
+    /// OPT: when what has been accessed is accessed next, where it is.
+    next: Vec<(Key, u64)>,
 }
 
 /// The seed of the component called `name`: FNV-1a over the name, started from the run's seed.
@@ -106,12 +108,27 @@ impl<V> Sets<V> {
             ahead: 0,
             counters: BTreeMap::new(),
             site: 0,
+            next: Vec::new(),
         }
     }
 
     /// What follows is done for an access from `site`.
     pub fn note_site(&mut self, site: u64) {
         self.site = site;
+    }
+
+    /// The program accesses `key`, and next when `next` says.
+    pub fn foresee(&mut self, key: Key, next: u64) {
+        if let Policy::Opt(_) = self.policy {
+            self.next.retain(|(other, _)| *other != key);
+            self.next.push((key, next));
+        }
+    }
+
+    /// When `key` is accessed next.
+    fn next_access(&self, key: Key) -> u64 {
+        let known = self.next.iter().find(|(other, _)| *other == key);
+        known.map_or(u64::MAX, |(_, next)| *next)
     }
 
     fn set_of(&self, key: Key) -> usize {
@@ -230,6 +247,11 @@ impl<V> Sets<V> {
             }
             Policy::Srrip(_) | Policy::Brrip(_) | Policy::Drrip(_) | Policy::Ship(_) => {
                 self.most_distant(set)
+            }
+            Policy::Opt(_) => {
+                let ways = self.sets[set].iter().flatten().map(|way| self.next_access(way.key));
+                let last = ways.clone().max();
+                ways.map(Some).position(|next| next == last).unwrap_or(0)
             }
         }
     }

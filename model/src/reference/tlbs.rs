@@ -57,6 +57,11 @@ impl Tlbs {
         Self { tlbs: tlbs.collect() }
     }
 
+    /// The program accesses the page `key`, and next when `next` says of its size.
+    pub fn foresee(&mut self, key: Key, next: u64) {
+        self.tlbs.iter_mut().filter(|tlb| tlb.holds).for_each(|tlb| tlb.entries.foresee(key, next));
+    }
+
     /// What follows is done for an access from `site`.
     pub fn note_site(&mut self, site: u64) {
         self.tlbs.iter_mut().for_each(|tlb| tlb.entries.note_site(site));

@@ -5,7 +5,7 @@
 //! and confirms a match; a miss hardly ever reads it.
 
 use super::store::{self, Reached, Set};
-use super::{Inserted, Replacement, lanes};
+use super::{Inserted, Name, Replacement, lanes};
 
 /// What a set of up to [`WAYS`](Self::WAYS) ways has at hand.
 pub(super) trait Block: Clone {
@@ -166,6 +166,12 @@ impl<B: Block, P: Replacement> Compared<B, P> {
         self.policy.written();
     }
 
+    /// As [`Replacement::foresee`], of what has `tag`.
+    pub fn foresee(&mut self, set: usize, tag: u64, next: u64) {
+        let (open, policy) = self.open(set);
+        policy.foresee(Open::<B>::name(set, tag), open.find(tag), next);
+    }
+
     /// As [`Replacement::site`].
     pub fn site(&mut self, site: u64) {
         self.policy.site(site);
@@ -254,6 +260,7 @@ impl<B: Block, P: Replacement> Compared<B, P> {
             }
             Glance::Absent if open.empty().is_some() => self.insert_on(set, tag),
             Glance::Absent => {
+                policy.entering(Open::<B>::name(set, tag));
                 let way = policy.replace(open.word(), set);
                 open.unmark(way);
                 open.put(way, tag, true);
@@ -278,6 +285,7 @@ impl<B: Block, P: Replacement> Compared<B, P> {
         if open.empty().is_some() {
             return self.fill_empty(set, tag, mark);
         }
+        policy.entering(Open::<B>::name(set, tag));
         let way = policy.replace(open.word(), set);
         if open.is_marked(way) {
             return self.replace_marked(set, way, tag, mark);
@@ -357,6 +365,7 @@ impl<B: Block, P: Replacement> Compared<B, P> {
     /// Puts `tag` into an invalid way, as if that had just been filled; the entry.
     pub fn place(&mut self, set: usize, way: usize, tag: u64) -> usize {
         let (mut open, policy) = self.open(set);
+        policy.entering(Open::<B>::name(set, tag));
         policy.fill(open.word(), set, way);
         open.put(way, tag, false);
         set * B::WAYS + way
@@ -415,6 +424,11 @@ impl<B: Block> Open<'_, B> {
 
 impl<B: Block> Set for Open<'_, B> {
     type Tag = u64;
+
+    #[inline(always)]
+    fn name(set: usize, tag: u64) -> Name {
+        Name { set, tag, context: 0 }
+    }
 
     #[inline(always)]
     fn find(&self, tag: u64) -> Option<usize> {

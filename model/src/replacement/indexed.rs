@@ -5,7 +5,7 @@ use super::index::Index;
 use super::keys::Tag;
 use super::ranking::Ranking;
 use super::store::{self, Reached, Set};
-use super::{Inserted, Replacement};
+use super::{Inserted, Name, Replacement};
 
 /// The sets of an array behind an index. Sets are the caller's to keep in range.
 #[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
@@ -85,6 +85,12 @@ impl Indexed {
     /// As [`Replacement::written`].
     pub fn written(&mut self) {
         self.policy.written();
+    }
+
+    /// As [`Replacement::foresee`], of what has `tag`.
+    pub fn foresee(&mut self, set: usize, tag: Tag, next: u64) {
+        let (open, policy) = self.open(set);
+        policy.foresee(Open::name(set, tag), open.find(tag), next);
     }
 
     /// As [`Replacement::site`].
@@ -185,6 +191,7 @@ impl Indexed {
     /// Puts `tag` into an invalid way, as if that had just been filled; the entry.
     pub fn place(&mut self, set: usize, way: usize, tag: Tag) -> usize {
         let (mut open, policy) = self.open(set);
+        policy.entering(Open::name(set, tag));
         policy.fill(open.word(), set, way);
         open.put(way, tag, false);
         open.first + way
@@ -201,6 +208,11 @@ struct Open<'a> {
 
 impl Set for Open<'_> {
     type Tag = Tag;
+
+    #[inline]
+    fn name(set: usize, Tag { tag, context }: Tag) -> Name {
+        Name { set, tag, context }
+    }
 
     #[inline]
     fn find(&self, tag: Tag) -> Option<usize> {

@@ -33,6 +33,7 @@ pub mod lfu;
 pub mod lip;
 pub mod lru;
 pub mod nru;
+pub mod opt;
 pub mod plru;
 pub mod random;
 pub mod ship;
@@ -73,6 +74,10 @@ pub trait Replacement: Sized {
     /// Whether the policy has to be told the [`site`](Self::site) of every access.
     const ASKS_SITE: bool = false;
 
+    /// Whether the policy has to be told the next use of everything that the program accesses: see
+    /// [`foresee`](Self::foresee).
+    const ASKS_NEXT_USE: bool = false;
+
     /// Whether the policy can rank that many ways.
     ///
     /// # Errors
@@ -106,6 +111,29 @@ pub trait Replacement: Sized {
     /// The fill or replacement that follows is of what the level above writes back, which is no access of
     /// the program.
     fn written(&mut self) {}
+
+    /// The program accesses what has this name, and does so next at `next`, or never (`u64::MAX`). `way`
+    /// has it where it is there. The access itself follows, if it comes to this structure at all.
+    fn foresee(&mut self, name: Name, way: Option<usize>, next: u64) {
+        let _ = (name, way, next);
+    }
+
+    /// The fill or replacement that follows is of what has this name.
+    #[inline(always)]
+    fn entering(&mut self, name: Name) {
+        let _ = name;
+    }
+}
+
+/// What tells an entry from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
+pub struct Name {
+    /// Its set.
+    pub set: usize,
+    /// Its tag.
+    pub tag: u64,
+    /// What else tells it apart, where the tag has not got it all.
+    pub context: u32,
 }
 
 /// The seed of the component called `name` in a run with seed `run`: every component draws from a
@@ -153,6 +181,8 @@ macro_rules! for_each_policy {
             "drrip" drrip Drrip
             /// SRRIP that predicts by how entries from the same site have fared.
             "ship" ship Ship
+            /// The way that the program accesses again last (Belady).
+            "opt" opt Opt
         }
     };
 }

@@ -1,6 +1,6 @@
 //! The policy of an array: one of them all.
 
-use super::{Policy, Replacement, Shape, for_each_policy};
+use super::{Name, Policy, Replacement, Shape, for_each_policy};
 
 macro_rules! ranking {
     ($($(#[doc = $doc:literal])* $name:literal $module:ident $Type:ident)*) => {
@@ -63,6 +63,19 @@ macro_rules! ranking {
             fn written(&mut self) {
                 match self {
                     $(Self::$Type(policy) => policy.written(),)*
+                }
+            }
+
+            fn foresee(&mut self, name: Name, way: Option<usize>, next: u64) {
+                match self {
+                    $(Self::$Type(policy) => policy.foresee(name, way, next),)*
+                }
+            }
+
+            #[inline(always)]
+            fn entering(&mut self, name: Name) {
+                match self {
+                    $(Self::$Type(policy) => policy.entering(name),)*
                 }
             }
         }

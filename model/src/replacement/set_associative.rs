@@ -189,6 +189,17 @@ impl SetAssociative {
         self.sets * each!(&self.store, store => store.stride())
     }
 
+    /// The program accesses `key`, and does so next at `next`, or never (`u64::MAX`): a policy that
+    /// [asks for it](Policy::asks_next_use) has to be told before every access, whether or not that comes
+    /// here.
+    pub fn foresee(&mut self, key: Key, next: u64) {
+        let (set, tag) = self.keys.split(key);
+        let word = self.keys.pack(tag);
+        each!(&mut self.store,
+            blocks => blocks.foresee(set, word, next),
+            indexed => indexed.foresee(set, tag, next));
+    }
+
     /// What follows until the next call is done for an access from `site`: a policy that
     /// [asks for it](Policy::asks_site) has to be told.
     pub fn site(&mut self, site: u64) {

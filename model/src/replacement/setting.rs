@@ -45,6 +45,13 @@ macro_rules! policy {
                     $(Self::$Type(_) => super::$module::$Type::ASKS_SITE,)*
                 }
             }
+
+            /// Whether the policy has to be told the next use of everything that the program accesses.
+            pub fn asks_next_use(&self) -> bool {
+                match self {
+                    $(Self::$Type(_) => super::$module::$Type::ASKS_NEXT_USE,)*
+                }
+            }
         }
     };
 }
@@ -94,7 +101,6 @@ mod tests {
 
     #[test]
     fn refusals_say_why() {
-        assert!(read("\"opt\"").unwrap_err().contains("is not modelled yet"));
         assert!(read("\"lruu\"").unwrap_err().contains("did you mean `lru`"));
         assert!(read("\"?\"").unwrap_err().contains("there are lru, fifo"));
         assert!(read("{ policy = \"srrip\", bit = 3 }").unwrap_err().contains("`bits`"));

@@ -1,11 +1,13 @@
 //! What an access does to a set, whichever way the set is kept.
 
-use super::Replacement;
+use super::{Name, Replacement};
 
 /// One set of an array, in use.
 pub(super) trait Set {
     /// What tells its entries apart.
     type Tag: Copy;
+    /// The name of what has `tag` in the set with this number.
+    fn name(number: usize, tag: Self::Tag) -> Name;
     /// The way that has `tag`.
     fn find(&self, tag: Self::Tag) -> Option<usize>;
     /// The lowest invalid way.
@@ -56,6 +58,7 @@ pub(super) fn fill<S: Set>(
     number: usize,
     tag: S::Tag,
 ) -> (usize, Reached<S::Tag>) {
+    policy.entering(S::name(number, tag));
     if let Some(way) = set.empty() {
         policy.fill(set.word(), number, way);
         set.put(way, tag, false);

@@ -158,6 +158,11 @@ impl RuledLevel {
         self.lines.site(site);
     }
 
+    /// As [`SetAssociative::foresee`], of the line of `addr` by this name.
+    pub fn foresee(&mut self, addr: PhysAddr, name: Name, next: u64) {
+        self.lines.foresee(self.key(addr, name), next);
+    }
+
     /// What is [put in](Self::put) next comes from the level above, which has displaced it.
     pub fn hand_down(&mut self) {
         self.lines.written();

@@ -241,6 +241,15 @@ impl RuledHierarchy {
         }
     }
 
+    /// The program accesses `addr` by this name, and next its line of 2^shift bytes as `next` says.
+    pub(super) fn foresee(&mut self, addr: PhysAddr, name: Name, next: impl Fn(u8) -> u64) {
+        for index in &self.order.foreseeing {
+            let level = &mut self.levels[usize::from(*index)];
+            // A line is at most 64 KiB.
+            level.foresee(addr, name, next(level.line_shift as u8));
+        }
+    }
+
     /// The site of the access that follows, and how it names its line.
     pub(crate) fn announce(&mut self, site: u64, name: Name) {
         self.site = site;

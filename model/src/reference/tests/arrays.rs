@@ -132,8 +132,17 @@ proptest! {
         let array = SetAssociative::new(&policy, geometry, seed).unwrap();
         let list = Sets::new((sets * ways).into(), ways.into(), &policy, seed);
         let mut both = Both { array, list };
-        for (number, context, action) in trace {
-            both.act(action, Key { number: number % spread, context })?;
+        for (at, (number, context, action)) in trace.iter().enumerate() {
+            let name = |(number, context, _): &(u64, u32, Action)| (number % spread, *context);
+            let (number, context) = name(&(*number, *context, *action));
+            let key = Key { number, context };
+            if let Action::Access { .. } | Action::Repeat(_) = action {
+                let mut later = (at + 1..trace.len()).filter(|at| name(&trace[*at]) == (number, context));
+                let next = later.next().map_or(u64::MAX, |at| at as u64);
+                both.array.foresee(key, next);
+                both.list.foresee(Listed { number, process: context }, next);
+            }
+            both.act(*action, key)?;
         }
         let held: Vec<_> = both.array.iter().map(|(set, way, key, _)| {
             (set, way, Listed { number: key.number, process: key.context })

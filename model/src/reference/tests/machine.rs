@@ -142,6 +142,8 @@ fn geometry(dice: &mut Dice) -> (u64, String, String) {
         "{ policy = \"brrip\", bits = 3, throttle = 4 }",
         "{ policy = \"drrip\", throttle = 3, psel_bits = 3 }",
         "\"ship\"",
+        "\"opt\"",
+        "\"opt\"",
         "{ policy = \"ship\", counters = 4, counter_bits = 1 }",
     ]);
     if dice.percent(30) {

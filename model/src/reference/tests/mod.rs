@@ -193,8 +193,10 @@ fn batches(records: &[Record], config: &Config, length: usize) -> Vec<Batch> {
             batch
         })
         .collect();
-    if config.os.reclaim.needs_next_use() {
-        trace::add_next_uses(&mut batches, config.mmu.base_page().0);
+    if let Ok(simulator) = Simulator::new(config, 0) {
+        for shift in simulator.next_use_shifts() {
+            trace::add_next_uses(&mut batches, *shift);
+        }
     }
     batches
 }

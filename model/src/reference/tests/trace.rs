@@ -1,6 +1,8 @@
 //! Random traces.
 
-use tracegen::batch::Batch;
+use std::collections::BTreeMap;
+
+use tracegen::batch::{Batch, NextUses};
 use tracegen::record::{
     Access, AccessKind, Advice, Backing, Branch, Event, Protection, Record, SAME_INSTRUCTION,
 };
@@ -165,23 +167,26 @@ impl Maker<'_> {
     }
 }
 
-/// Fills in when every page is touched next, as the number of that touch.
-pub fn add_next_uses(batches: &mut [Batch], page: u64) {
+/// Fills in when every piece of 2^`shift` bytes is touched next, as the number of that touch.
+pub fn add_next_uses(batches: &mut [Batch], shift: u8) {
     let touched = |batch: &Batch| -> Vec<u64> {
         let accesses = (0..batch.accesses()).map(|index| batch.access(index));
-        let pages = accesses.flat_map(|access| {
+        let pieces = accesses.flat_map(|access| {
             let last = access.addr.saturating_add(u64::from(access.size.max(1)) - 1);
-            access.addr / page..=last / page
+            access.addr >> shift..=last >> shift
         });
-        pages.collect()
+        pieces.collect()
     };
     let touches: Vec<u64> = batches.iter().flat_map(touched).collect();
-    let mut next = touches.iter().enumerate().map(|(at, number)| {
-        let later = touches[at + 1..].iter().position(|other| other == number);
-        later.map_or(u64::MAX, |distance| (at + 1 + distance) as u64)
-    });
+    let mut latest = BTreeMap::new();
+    let mut next = vec![u64::MAX; touches.len()];
+    for (at, piece) in touches.iter().enumerate().rev() {
+        next[at] = latest.insert(*piece, at as u64).unwrap_or(u64::MAX);
+    }
+    let mut next = next.into_iter();
     for batch in batches {
         let count = touched(batch).len();
-        batch.next_use = next.by_ref().take(count).collect();
+        let touches = next.by_ref().take(count).collect();
+        batch.next_uses.push(NextUses { shift, touches });
     }
 }
