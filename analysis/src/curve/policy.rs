@@ -21,6 +21,8 @@ use super::keys::{Running, Stream, last};
 const ABSENT: u32 = u32::MAX;
 /// The most sampled pages.
 const MOST: usize = 1 << 30;
+/// Uses that are read ahead of, all of them together, before they are taken.
+const AHEAD: usize = 32;
 
 /// A policy as it was asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +94,15 @@ impl Memory {
         }
     }
 
+    /// Reads what `uses` will read, so that the host waits for all of it at once.
+    fn warm(&self, uses: &[Use]) {
+        let near = |used: &Use| match self.frames.get(used.slot as usize) {
+            Some(&frame) if frame != ABSENT => self.policy.near(frame),
+            _ => self.policy.near_page(used.page),
+        };
+        std::hint::black_box(uses.iter().fold(0, |sum, used| sum ^ near(used)));
+    }
+
     #[inline]
     fn take(&mut self, used: Use) {
         let slot = used.slot as usize;
@@ -141,15 +152,29 @@ impl Ladder {
         Self { full, endless: Memory::new(setting, usize::MAX) }
     }
 
-    #[inline]
-    fn take(&mut self, used: Use, capacities: &[usize]) {
+    fn take(&mut self, uses: &[Use], capacities: &[usize]) {
+        let full = self.full.len();
         for memory in &mut self.full {
-            memory.take(used);
+            memory.warm(uses);
+            uses.iter().for_each(|used| memory.take(*used));
         }
-        if self.full.len() == capacities.len() {
+        if full == capacities.len() {
             return;
         }
-        self.endless.take(used);
+        self.endless.warm(uses);
+        for used in uses {
+            // Those that have become full since.
+            for memory in &mut self.full[full..] {
+                memory.take(*used);
+            }
+            if self.full.len() < capacities.len() {
+                self.endless.take(*used);
+                self.copy_full(capacities);
+            }
+        }
+    }
+
+    fn copy_full(&mut self, capacities: &[usize]) {
         while capacities.get(self.full.len()) == Some(&self.endless.pages.len()) {
             let mut memory = self.endless.clone();
             memory.capacity = memory.pages.len();
@@ -175,6 +200,8 @@ pub struct MiniSimulation {
     latest: Option<(ProcessId, u64, Option<Sampled>)>,
     capacities: Vec<usize>,
     ladders: Vec<Ladder>,
+    /// Fewer than [`AHEAD`] uses that have not been taken.
+    ahead: Vec<Use>,
     references: u64,
 }
 
@@ -207,6 +234,7 @@ impl MiniSimulation {
             latest: None,
             ladders: policies.iter().map(|policy| Ladder::new(policy, &capacities)).collect(),
             capacities,
+            ahead: Vec::with_capacity(AHEAD),
             references: 0,
         }
     }
@@ -255,6 +283,7 @@ impl MiniSimulation {
             Ok(())
         });
         self.running = running;
+        self.flush();
         if self.slots.len() > MOST {
             return Err(
                 "the sample holds more pages than can be told apart; take a lower --sample rate"
@@ -277,9 +306,18 @@ impl MiniSimulation {
         };
         if let Some((slot, group)) = sampled {
             let page = Page::new(process, number);
-            let used = Use { slot, group, page, touch };
-            self.ladders.iter_mut().for_each(|ladder| ladder.take(used, &self.capacities));
+            self.ahead.push(Use { slot, group, page, touch });
+            if self.ahead.len() == AHEAD {
+                self.flush();
+            }
         }
+    }
+
+    /// Takes the uses that have been gathered.
+    fn flush(&mut self) {
+        let Self { ladders, ahead, capacities, .. } = self;
+        ladders.iter_mut().for_each(|ladder| ladder.take(ahead, capacities));
+        ahead.clear();
     }
 
     #[inline]

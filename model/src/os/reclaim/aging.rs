@@ -148,6 +148,10 @@ impl Reclaim for Aging {
             self.take(frame);
         }
     }
+    fn near(&self, frame: u32) -> u64 {
+        let age = self.ages.get(frame as usize).map_or(NONE, |age| age.place);
+        u64::from(age) ^ self.arrivals.near(frame)
+    }
     fn len(&self) -> usize {
         self.arrivals.len()
     }

@@ -95,6 +95,12 @@ impl Reclaim for Arc {
     fn forget(&mut self, page: Page) {
         self.gone.ghosts.remove(page);
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.once.near(frame) ^ self.often.near(frame)
+    }
+    fn near_page(&self, page: Page) -> u64 {
+        self.gone.ghosts.near(page)
+    }
     fn len(&self) -> usize {
         self.once.len() + self.often.len()
     }

@@ -38,6 +38,13 @@ impl Arrivals {
         self.places[frame as usize]
     }
 
+    /// Something of what marking `frame` reads, to have it read.
+    #[inline]
+    pub fn near(&self, frame: u32) -> u64 {
+        let place = self.places.get(frame as usize).copied().unwrap_or(NONE);
+        self.marks.get(place as usize / BITS).copied().unwrap_or(0)
+    }
+
     /// Adds `frame`, which is not there, as the latest, without a mark.
     pub fn push(&mut self, frame: u32) {
         if self.frames.len() > 2 * self.length + BITS {

@@ -80,6 +80,9 @@ impl Reclaim for Car {
     fn forget(&mut self, page: Page) {
         self.gone.ghosts.remove(page);
     }
+    fn near_page(&self, page: Page) -> u64 {
+        self.gone.ghosts.near(page)
+    }
     fn len(&self) -> usize {
         self.once.len() + self.often.len()
     }

@@ -330,6 +330,10 @@ impl Reclaim for ClockPro {
     fn forget(&mut self, page: Page) {
         self.drop_ghost(page);
     }
+    fn near_page(&self, page: Page) -> u64 {
+        let Some(node) = self.index.near(page) else { return 0 };
+        self.clock.near(node) ^ self.pages[node as usize].number()
+    }
     fn len(&self) -> usize {
         self.hot + self.cold.len()
     }

@@ -58,6 +58,15 @@ impl Counts {
         self.places.get(frame as usize).is_some_and(|place| place.bucket != NONE)
     }
 
+    /// Something of what raising the count of `frame` reads, to have it read.
+    #[inline]
+    pub fn near(&self, frame: u32) -> u64 {
+        let other = |frame: u32| self.places.get(frame as usize).map_or(0, |place| place.after);
+        let Some(own) = self.places.get(frame as usize) else { return 0 };
+        let bucket = self.buckets.get(own.bucket as usize).map_or(0, |bucket| bucket.count);
+        bucket ^ u64::from(other(own.before) ^ other(own.after))
+    }
+
     /// The frame that reached the lowest count first.
     pub fn first(&self) -> Option<u32> {
         self.buckets.get(self.lowest as usize).map(|bucket| bucket.first)

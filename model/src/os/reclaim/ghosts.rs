@@ -30,6 +30,14 @@ impl<const N: usize> Ghosts<N> {
             + self.queues.iter().map(List::host_bytes).sum::<usize>()
     }
 
+    /// Something of what taking `page` out reads, to have it read.
+    #[inline]
+    pub fn near(&self, page: Page) -> u64 {
+        let Some(number) = self.index.near(page) else { return 0 };
+        let queues = self.queues.iter().fold(0, |sum, queue| sum ^ queue.near(number));
+        queues ^ self.pages.get(number as usize).map_or(0, |page| page.number())
+    }
+
     /// How many pages are in a queue.
     pub fn len(&self, queue: usize) -> usize {
         self.queues[queue].len()

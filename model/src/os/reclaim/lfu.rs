@@ -37,6 +37,9 @@ impl Reclaim for Lfu {
             self.counts.remove(frame);
         }
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.counts.near(frame)
+    }
     fn len(&self) -> usize {
         self.counts.len()
     }

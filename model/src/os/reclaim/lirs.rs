@@ -232,6 +232,16 @@ impl Reclaim for Lirs {
     fn forget(&mut self, page: Page) {
         self.drop_ghost(page);
     }
+    fn near(&self, frame: u32) -> u64 {
+        let Some(node) = self.nodes.get(frame as usize).filter(|node| **node != NONE) else {
+            return 0;
+        };
+        self.stack.near(*node) ^ u64::from(self.is_lir[*node as usize])
+    }
+    fn near_page(&self, page: Page) -> u64 {
+        let Some(node) = self.gone.near(page) else { return 0 };
+        self.stack.near(node) ^ self.pages[node as usize].number()
+    }
     fn len(&self) -> usize {
         self.lir + self.queue.len()
     }

@@ -38,6 +38,14 @@ impl List {
         self.links.get(frame as usize + 1).is_some_and(|link| link.after != ABSENT)
     }
 
+    /// Something of what taking `frame` out reads, to have it read.
+    #[inline]
+    pub fn near(&self, frame: u32) -> u64 {
+        let link = |place: u32| self.links.get(place as usize).map_or(0, |link| link.after);
+        let Some(own) = self.links.get(frame as usize + 1) else { return 0 };
+        u64::from(link(own.before) ^ link(own.after))
+    }
+
     /// The first frame.
     pub fn first(&self) -> Option<u32> {
         self.links[0].after.checked_sub(1)

@@ -34,6 +34,9 @@ impl Reclaim for Lru {
             self.list.remove(frame);
         }
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.list.near(frame)
+    }
     fn len(&self) -> usize {
         self.list.len()
     }

@@ -10,7 +10,9 @@ mod counts;
 mod ghosts;
 mod index;
 mod list;
+mod marks;
 mod policy;
+mod ring;
 
 pub mod aging;
 pub mod arc;
@@ -128,6 +130,15 @@ pub trait Reclaim: Sized {
     fn remove(&mut self, frame: u32);
     /// `page`, which is not in memory, is gone for good.
     fn forget(&mut self, _page: Page) {}
+    /// Something of what a use of `frame` reads, to have it read: who knows several uses ahead asks for all
+    /// of them, and the host waits for them together.
+    fn near(&self, _frame: u32) -> u64 {
+        0
+    }
+    /// The same of what bringing in `page` reads.
+    fn near_page(&self, _page: Page) -> u64 {
+        0
+    }
     /// How many pages it holds.
     fn len(&self) -> usize;
     /// Bytes on the host.

@@ -35,6 +35,9 @@ impl Reclaim for Mru {
             self.list.remove(frame);
         }
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.list.near(frame)
+    }
     fn len(&self) -> usize {
         self.list.len()
     }

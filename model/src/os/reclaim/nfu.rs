@@ -108,6 +108,9 @@ impl Reclaim for Nfu {
             self.take(frame);
         }
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.counts.near(frame)
+    }
     fn len(&self) -> usize {
         self.counts.len()
     }

@@ -88,6 +88,14 @@ macro_rules! policies {
             fn forget(&mut self, page: Page) {
                 each!(self, policy => policy.forget(page));
             }
+            #[inline]
+            fn near(&self, frame: u32) -> u64 {
+                each!(self, policy => policy.near(frame))
+            }
+            #[inline]
+            fn near_page(&self, page: Page) -> u64 {
+                each!(self, policy => policy.near_page(page))
+            }
             fn len(&self) -> usize {
                 each!(self, policy => policy.len())
             }

@@ -168,6 +168,9 @@ impl Reclaim for S3Fifo {
     fn forget(&mut self, page: Page) {
         self.ghosts.remove(page);
     }
+    fn near_page(&self, page: Page) -> u64 {
+        self.ghosts.near(page)
+    }
     fn len(&self) -> usize {
         self.small.len() + self.main.len()
     }

@@ -114,6 +114,12 @@ impl Reclaim for TwoQueues {
     fn forget(&mut self, page: Page) {
         self.out.remove(page);
     }
+    fn near(&self, frame: u32) -> u64 {
+        self.main.near(frame)
+    }
+    fn near_page(&self, page: Page) -> u64 {
+        self.out.near(page)
+    }
     fn len(&self) -> usize {
         self.recent.len() + self.main.len()
     }
