@@ -26,7 +26,7 @@ const MACHINES: [&str; 7] = [
      [[mmu.tlb]]\nname = \"stlb\"\nlevel = 2\nentries = 64\nways = 4\n\
      [[mmu.pwc]]\nlevel = 2\nentries = 2\nways = 2\n[mmu]\npwc_invalidation = \"address-space\"\n\
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n\
-     [[cache]]\nname = \"l2\"\nlevel = 2\nsize = \"64KiB\"\nways = 4\nreplacement = \"srrip\"\n",
+     [[cache]]\nname = \"l2\"\nlevel = 2\nsize = \"64KiB\"\nways = 4\nreplacement = \"srrip\"\nbandwidth = 16\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"32MiB\"\n\
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n\
      prefetcher = { prefetcher = \"stride\", entries = 3 }\n\
@@ -66,8 +66,13 @@ impl Numbers {
 }
 
 /// Settings that change nothing here, for a reason each.
-const UNSEEN: [&str; 16] = [
+const UNSEEN: [&str; 20] = [
     // One value alone so far.
+    // What only several CPUs do.
+    "core.peer_latency",
+    "os.cost.interrupt",
+    "os.cost.shootdown",
+    "os.cost.shootdown_cpu",
     "os.allocator",
     "os.thp",
     "swap.readahead_by",

@@ -6,14 +6,25 @@ use super::view::View;
 use super::{Chart, ChartError};
 
 /// The components but caches, in the order in which an access meets them; caches stand at [`CACHES`].
-const ORDER: [&str; 9] =
-    ["base", "branch", "tlb", "walk", "dram", "fault_minor", "fault_major", "swap", "kernel"];
+const ORDER: [&str; 11] = [
+    "base",
+    "branch",
+    "tlb",
+    "walk",
+    "peer",
+    "dram",
+    "fault_minor",
+    "fault_major",
+    "swap",
+    "kernel",
+    "idle",
+];
 
 /// The place of caches in the order.
-const CACHES: usize = 9;
+const CACHES: usize = 11;
 
 /// The palette's colours of [`ORDER`].
-const COLOURS: [usize; 9] = [0, 7, 2, 3, 4, 5, 13, 11, 6];
+const COLOURS: [usize; 11] = [0, 7, 2, 3, 8, 4, 5, 13, 11, 6, 14];
 
 /// The palette's colours of caches, by level.
 const CACHE_COLOURS: [usize; 4] = [1, 9, 15, 10];
@@ -23,7 +34,7 @@ fn place(component: &str) -> usize {
     ORDER.iter().position(|known| *known == component).unwrap_or(CACHES)
 }
 
-/// Where a place stands from left to right: caches lie between walks and memory.
+/// Where a place stands from left to right: caches lie between walks and what is behind them.
 fn rank(place: usize) -> usize {
     match place {
         CACHES => 4,

@@ -331,6 +331,7 @@ mod tests {
             indexing: Indexing::Pipt,
             alias: None,
             mshrs: 8,
+            bandwidth: None,
             write: Write::Back,
             write_allocate: true,
             inclusion: Default::default(),

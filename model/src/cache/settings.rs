@@ -83,6 +83,11 @@ pub struct Cache {
     #[serde(default = "mshrs")]
     #[schemars(extend("x-effect" = "timing"), range(min = 1, max = 4096))]
     pub mshrs: u32,
+    /// Bytes a cycle that its link delivers to the level above, of a shared cache to all CPUs together. Default:
+    /// any number. Lines wait for the link one behind another; its own time is part of `latency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "timing"), range(min = 1, max = 65536))]
+    pub bandwidth: Option<u32>,
     /// What a store does to the level below.
     #[serde(default)]
     #[schemars(extend("x-effect" = "function"))]

@@ -4,7 +4,7 @@ use super::Config;
 use super::validate::{Check, fault};
 
 /// Names that statistics, histograms or components of cycles have, or that stand for something else.
-const RESERVED: [&str; 27] = [
+const RESERVED: [&str; 29] = [
     "access",
     "access_cycles",
     "base",
@@ -17,10 +17,12 @@ const RESERVED: [&str; 27] = [
     "fault_minor",
     "fault_ns",
     "ideal",
+    "idle",
     "kernel",
     "memory",
     "numa",
     "os",
+    "peer",
     "prefetch",
     "pwc",
     "run",

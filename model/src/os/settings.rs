@@ -203,6 +203,16 @@ pub struct Cost {
     /// Switching to another process.
     #[schemars(extend("x-effect" = "timing"))]
     pub switch: Span,
+    /// Having other CPUs invalidate translations: preparing, interrupting them, and waiting for the last one's
+    /// answer.
+    #[schemars(extend("x-effect" = "timing"))]
+    pub shootdown: Span,
+    /// What each CPU that is interrupted adds to that.
+    #[schemars(extend("x-effect" = "timing"))]
+    pub shootdown_cpu: Span,
+    /// Being interrupted by such a request: entry, handler and return, without the invalidations.
+    #[schemars(extend("x-effect" = "timing"))]
+    pub interrupt: Span,
 }
 
 impl Default for Cost {
@@ -218,6 +228,9 @@ impl Default for Cost {
             invalidate: ns(100),
             flush: ns(100),
             switch: ns(1200),
+            shootdown: ns(1000),
+            shootdown_cpu: ns(200),
+            interrupt: ns(500),
         }
     }
 }

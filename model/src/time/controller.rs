@@ -1,12 +1,12 @@
-//! The CPU's side of the memory controller: reads under way, and how far memory has been simulated.
+//! The CPUs' side of the memory controller: reads under way, and how far memory has been simulated.
 
 use crate::address::PhysAddr;
 
 use super::clock::Clock;
-use super::entry::NOBODY;
+use super::entry::{Anyone, NO_ONE};
 use super::ports::Memory;
 
-/// The CPU's side of the memory controller.
+/// The CPUs' side of the memory controller.
 #[derive(Debug)]
 pub(super) struct Controller<M: Memory> {
     pub(super) memory: M,
@@ -38,7 +38,7 @@ fn bursts(addr: PhysAddr, line: u64) -> impl Iterator<Item = PhysAddr> {
 const FRESH: u32 = 256;
 
 impl<M: Memory> Controller<M> {
-    /// Of a CPU with so many entries in its window.
+    /// Of CPUs that have so many entries in their windows.
     pub(super) fn new(memory: M, clock: Clock, latency: u64, line: u64, entries: usize) -> Self {
         Self {
             memory,
@@ -54,21 +54,21 @@ impl<M: Memory> Controller<M> {
 
     /// Reads a line for `slot`, which leaves the core's side at `now`: as many bursts as it is long.
     #[inline]
-    pub(super) fn read(&mut self, now: u64, addr: PhysAddr, slot: u16) {
+    pub(super) fn read(&mut self, now: u64, addr: PhysAddr, slot: Anyone) {
         let arrival = self.arrival(now);
         if self.line == BURST {
             return self.read_burst(arrival, addr, slot);
         }
         for burst in bursts(addr, self.line) {
             self.read_burst(arrival, burst, slot);
-            if let Some(left) = self.bursts.get_mut(usize::from(slot)) {
+            if let Some(left) = self.bursts.get_mut(slot as usize) {
                 *left += 1;
             }
         }
     }
 
     #[inline]
-    fn read_burst(&mut self, arrival: u64, addr: PhysAddr, slot: u16) {
+    fn read_burst(&mut self, arrival: u64, addr: PhysAddr, slot: Anyone) {
         let number = self.memory.submit(arrival, addr, false);
         self.reads.add(number, slot);
         self.fresh += 1;
@@ -76,7 +76,7 @@ impl<M: Memory> Controller<M> {
 
     /// Reads a line that nothing waits for.
     pub(super) fn fetch(&mut self, now: u64, addr: PhysAddr) {
-        self.read(now, addr, NOBODY);
+        self.read(now, addr, NO_ONE);
     }
 
     /// Writes a line, or what is less; nothing waits for it.
@@ -107,13 +107,13 @@ impl<M: Memory> Controller<M> {
         self.clock.picoseconds(now).saturating_add(self.latency)
     }
 
-    /// A read that may be back by `horizon` (slots), before which the core does nothing: who waits for
+    /// A read that may be back by `horizon` (slots), before which no core does anything: who waits for
     /// it, and when it is back. To be called until there is none.
     ///
-    /// Whatever the core does at `horizon` reaches memory one controller latency later and the answer
-    /// takes another, so one step of memory covers the core's events of two latencies.
+    /// Whatever a core does at `horizon` reaches memory one controller latency later and the answer
+    /// takes another, so one step of memory covers the cores' events of two latencies.
     #[inline]
-    pub(super) fn poll(&mut self, horizon: u64) -> Option<(u16, u64)> {
+    pub(super) fn poll(&mut self, horizon: u64) -> Option<(Anyone, u64)> {
         let wanted = horizon > self.quiet_until && self.reads.count > 0;
         if !wanted && (self.fresh < FRESH || horizon == u64::MAX) {
             return None;
@@ -122,7 +122,7 @@ impl<M: Memory> Controller<M> {
     }
 
     /// Simulates memory until a read has its last burst, or as far as `horizon` allows.
-    fn advance(&mut self, horizon: u64) -> Option<(u16, u64)> {
+    fn advance(&mut self, horizon: u64) -> Option<(Anyone, u64)> {
         self.fresh = 0;
         let until = if horizon == u64::MAX { u64::MAX } else { self.arrival(horizon) };
         loop {
@@ -130,7 +130,7 @@ impl<M: Memory> Controller<M> {
             let stopped = answer.map_or(until, |(_, finish)| finish);
             self.quiet_until = self.clock.slots(stopped.saturating_add(self.latency));
             let slot = self.reads.take(answer?.0)?;
-            if slot != NOBODY && self.is_last_burst(slot) {
+            if slot != NO_ONE && self.is_last_burst(slot) {
                 return Some((slot, self.quiet_until));
             }
         }
@@ -138,8 +138,8 @@ impl<M: Memory> Controller<M> {
 
     /// Whether a burst for `slot` completes its line.
     #[inline]
-    fn is_last_burst(&mut self, slot: u16) -> bool {
-        match self.bursts.get_mut(usize::from(slot)) {
+    fn is_last_burst(&mut self, slot: Anyone) -> bool {
+        match self.bursts.get_mut(slot as usize) {
             Some(left) => {
                 *left -= 1;
                 *left == 0
@@ -148,7 +148,7 @@ impl<M: Memory> Controller<M> {
         }
     }
 
-    /// Lets memory finish everything. Only when the core asks for nothing more.
+    /// Lets memory finish everything. Only when no core asks for anything more.
     pub(super) fn drain(&mut self) {
         while self.memory.advance(u64::MAX).is_some() {}
         self.reads = Reads::new();
@@ -168,7 +168,7 @@ struct Reads {
 struct Read {
     /// [`NO_READ`] where there is none.
     number: u64,
-    slot: u16,
+    slot: Anyone,
 }
 
 const NO_READ: u64 = u64::MAX;
@@ -179,7 +179,7 @@ impl Reads {
     }
 
     fn places(count: usize) -> Vec<Read> {
-        vec![Read { number: NO_READ, slot: NOBODY }; count]
+        vec![Read { number: NO_READ, slot: NO_ONE }; count]
     }
 
     #[inline]
@@ -189,7 +189,7 @@ impl Reads {
     }
 
     #[inline]
-    fn add(&mut self, number: u64, slot: u16) {
+    fn add(&mut self, number: u64, slot: Anyone) {
         while self.place(number).number != NO_READ {
             self.grow();
         }
@@ -210,7 +210,7 @@ impl Reads {
 
     /// Who waits for a read, which is over.
     #[inline]
-    fn take(&mut self, number: u64) -> Option<u16> {
+    fn take(&mut self, number: u64) -> Option<Anyone> {
         let place = self.place(number);
         if place.number != number {
             return None;
@@ -231,8 +231,8 @@ mod tests {
         let mut reads = Reads::new();
         reads.add(3, 30);
         for number in 4..10_000 {
-            reads.add(number, number as u16);
-            assert_eq!(reads.take(number), Some(number as u16));
+            reads.add(number, number as Anyone);
+            assert_eq!(reads.take(number), Some(number as Anyone));
             assert_eq!(reads.take(number), None);
             assert_eq!(reads.count, 1);
         }

@@ -2,10 +2,22 @@
 
 use crate::outcome::OutcomeKind;
 
-use super::entry::{NOBODY, State, UNKNOWN};
+use super::access::Shared;
+use super::entry::{Entry, NOBODY, State, UNKNOWN};
 use super::ports::Memory;
 use super::stack;
-use super::window::{Awaited, Window};
+use super::window::{Awaited, Wait, Window};
+
+/// When an outcome may enter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entrance {
+    pub(super) at: u64,
+    /// When the front end and the reorder buffer let it.
+    pub(super) front: u64,
+    /// When the load or store queue does, and the component that it waits for then.
+    pub(super) room: u64,
+    component: u8,
+}
 
 /// A queue whose entries are handed out and given back in program order.
 #[derive(Debug, Clone)]
@@ -24,16 +36,22 @@ impl Queue {
         Self { outcomes: vec![UNKNOWN; size.max(1) as usize].into(), at: 0, released: 0 }
     }
 
-    /// Gives an entry to `outcome`; returns who had it before.
+    /// Who had the next entry last.
     #[inline]
-    fn pass_on(&mut self, outcome: u64) -> Option<u64> {
-        let before = std::mem::replace(&mut self.outcomes[self.at], outcome);
-        self.at = if self.at + 1 < self.outcomes.len() { self.at + 1 } else { 0 };
+    fn holder(&self) -> Option<u64> {
+        let before = self.outcomes[self.at];
         (before != UNKNOWN).then_some(before)
+    }
+
+    /// Gives the next entry to `outcome`.
+    #[inline]
+    fn pass_on(&mut self, outcome: u64) {
+        self.outcomes[self.at] = outcome;
+        self.at = if self.at + 1 < self.outcomes.len() { self.at + 1 } else { 0 };
     }
 }
 
-impl<M: Memory> Window<M> {
+impl Window {
     /// When the instruction's slot comes, if nothing but the front end matters. An outcome without
     /// instructions of its own belongs to the instruction before.
     #[inline]
@@ -47,21 +65,21 @@ impl<M: Memory> Window<M> {
     /// When the reorder buffer has room for the entry's instruction. Between outcomes instructions
     /// retire at full width, so only the last outcome that is a whole buffer older matters.
     #[inline]
-    fn reorder_buffer(&mut self, slot: u16) -> u64 {
+    fn reorder_buffer(&mut self, slot: u16, wait: &mut impl Wait) -> Option<u64> {
         let instruction = self.ring[usize::from(slot)].instruction;
         while self.rob_next < self.next {
             let older = self.slot_of(self.rob_next);
             if self.ring[usize::from(older)].instruction + self.rob > instruction {
                 break;
             }
-            self.wait_for(Awaited::Retired(older));
+            wait.until(self, Awaited::Retired(older))?;
             self.pass_rob(self.rob_next);
         }
         let (oldest, retired) = self.rob_anchor;
-        match instruction.checked_sub(self.rob) {
+        Some(match instruction.checked_sub(self.rob) {
             Some(bound) if self.rob_next > 0 => retired + bound.saturating_sub(oldest),
             _ => 0,
-        }
+        })
     }
 
     /// Moves the reorder buffer's mark past an outcome that has retired.
@@ -74,55 +92,80 @@ impl<M: Memory> Window<M> {
 
     /// When the load or store queue has an entry for it, and the component that it then waited for.
     #[inline]
-    fn queue(&mut self, slot: u16) -> (u64, u8) {
+    fn queue(&mut self, slot: u16, wait: &mut impl Wait) -> Option<(u64, u8)> {
+        const AT_ONCE: (u64, u8) = (0, stack::BASE);
         let store = match self.ring[usize::from(slot)].kind {
             OutcomeKind::Load | OutcomeKind::Prefetch => false,
             OutcomeKind::Store => true,
-            _ => return (0, stack::BASE),
+            _ => return Some(AT_ONCE),
         };
         let queue = if store { &mut self.stores } else { &mut self.loads };
-        let Some(oldest) = queue.pass_on(self.next) else { return (0, stack::BASE) };
-        if oldest + self.ring.len() as u64 <= self.next {
-            return (0, stack::BASE);
-        }
+        let holder = queue.holder().filter(|oldest| oldest + self.ring.len() as u64 > self.next);
+        let Some(oldest) = holder else {
+            queue.pass_on(self.next);
+            return Some(AT_ONCE);
+        };
         let older = self.slot_of(oldest);
-        let released = self.wait_for(Awaited::Released(older));
+        let released = wait.until(self, Awaited::Released(older))?;
         let queue = if store { &mut self.stores } else { &mut self.loads };
+        queue.pass_on(self.next);
         queue.released = queue.released.max(released);
-        (queue.released, stack::source(self.ring[usize::from(older)].served))
+        let older = &self.ring[usize::from(older)];
+        let source = if older.upgrades { stack::PEERS } else { stack::source(older.served) };
+        Some((queue.released, source))
     }
 
-    /// Lets the entry in, in order.
+    /// When the entry may enter, in order.
     #[inline]
-    pub(super) fn dispatch(&mut self, slot: u16) {
-        let front = self.front_end(slot).max(self.reorder_buffer(slot));
-        let (room, component) = self.queue(slot);
-        let at = front.max(room).max(self.units.now);
-        self.simulate(at, Awaited::Nothing);
-        self.enter(slot, at);
-        if room > front {
-            self.entry(slot).late = component;
+    pub(super) fn entrance(&mut self, slot: u16, wait: &mut impl Wait) -> Option<Entrance> {
+        let front = self.front_end(slot).max(self.reorder_buffer(slot, wait)?);
+        let (room, component) = self.queue(slot, wait)?;
+        Some(Entrance { at: front.max(room).max(wait.now()), front, room, component })
+    }
+
+    /// Lets the entry in.
+    #[inline]
+    pub(super) fn admit<M: Memory>(
+        &mut self,
+        shared: &mut Shared<M>,
+        slot: u16,
+        entrance: &Entrance,
+    ) {
+        self.enter(shared, slot, entrance.at);
+        if entrance.room > entrance.front {
+            self.entry(slot).late = entrance.component;
         }
     }
 
-    /// Lets a fetch be answered, then its instruction in.
-    pub(super) fn fetch(&mut self, slot: u16) {
-        let begin = self.front_end(slot).max(self.units.now);
-        self.simulate(begin, Awaited::Nothing);
-        self.units.now = begin;
+    /// When a fetch may begin.
+    pub(super) fn fetch_begin(&self, slot: u16, now: u64) -> u64 {
+        self.front_end(slot).max(now)
+    }
+
+    /// Lets a fetch begin.
+    pub(super) fn begin_fetch<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16, begin: u64) {
+        shared.now = begin;
         self.entry(slot).dispatched = begin;
-        self.start(slot);
-        let answered = self.wait_for(Awaited::Filled(slot));
-        let at = begin.max(answered).max(self.reorder_buffer(slot)).max(self.units.now);
-        self.simulate(at, Awaited::Nothing);
-        self.enter(slot, at);
+        self.start(shared, slot);
+    }
+
+    /// When the instruction of a fetch that began at `begin` may enter.
+    pub(super) fn fetched(&mut self, slot: u16, begin: u64, wait: &mut impl Wait) -> Option<u64> {
+        let answered = wait.until(self, Awaited::Filled(slot))?;
+        let room = self.reorder_buffer(slot, wait)?;
+        Some(begin.max(answered).max(room).max(wait.now()))
+    }
+
+    /// Lets the instruction of a fetch in.
+    pub(super) fn end_fetch<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16, at: u64) {
+        self.enter(shared, slot, at);
         let entry = self.entry(slot);
         entry.ready = entry.slot_end();
     }
 
     #[inline]
-    fn enter(&mut self, slot: u16, at: u64) {
-        self.units.now = at;
+    fn enter<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16, at: u64) {
+        shared.now = at;
         self.last_slot = at;
         let entry = self.entry(slot);
         entry.dispatched = at;
@@ -134,43 +177,46 @@ impl<M: Memory> Window<M> {
     }
 
     /// An outcome that needs nothing but its place in the order.
-    pub(super) fn pass(&mut self, slot: u16) {
+    pub(super) fn pass<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16) {
         let done = self.entry(slot).slot_end();
-        let now = self.units.now;
-        self.finish_at(slot, now, done);
+        let now = shared.now;
+        self.finish_at(shared, slot, now, done);
     }
 
-    /// A mispredicted branch: nothing dispatches until its condition is known.
-    pub(super) fn resolve(&mut self, slot: u16) {
-        if self.entry(slot).state == State::Ancestor {
-            let older = self.entry(slot).step;
-            if older != NOBODY {
-                self.wait_for(Awaited::Filled(older));
-            }
+    /// Whether the condition of a mispredicted branch is known, until when nothing dispatches.
+    pub(super) fn condition(&mut self, slot: u16, wait: &mut impl Wait) -> Option<()> {
+        let Entry { state, step: older, .. } = self.ring[usize::from(slot)];
+        if state == State::Ancestor && older != NOBODY {
+            wait.until(self, Awaited::Filled(older))?;
         }
-        let known = self.chain_end(slot);
+        Some(())
+    }
+
+    /// The condition of a mispredicted branch is known.
+    pub(super) fn resolve<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16) {
+        let known = self.chain_end(shared, slot);
         let done = known.max(self.entry(slot).slot_end());
-        self.finish_at(slot, done, done);
-        self.retire();
-        self.free_slot = self.free_slot.max(done + self.units.latencies.mispredict);
-        self.last_slot = self.last_slot.max(done + self.units.latencies.mispredict);
+        self.finish_at(shared, slot, done, done);
+        self.retire(shared);
+        self.free_slot = self.free_slot.max(done + shared.latencies.mispredict);
+        self.last_slot = self.last_slot.max(done + shared.latencies.mispredict);
         self.late = stack::BRANCH;
     }
 
     /// An outcome that accesses nothing is known about at `known` and over at `done`.
-    fn finish_at(&mut self, slot: u16, known: u64, done: u64) {
-        let cursor = done.max(self.units.now);
+    fn finish_at<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16, known: u64, done: u64) {
+        let cursor = done.max(shared.now);
         let entry = self.entry(slot);
         (entry.start, entry.translated, entry.walked, entry.issued) = (known, known, known, known);
         (entry.fill, entry.ready, entry.cursor) = (done, done, cursor);
         entry.state = State::Fill;
-        self.run(slot);
+        self.run(shared, slot);
     }
 
     /// When the chain of hits between the ancestor and this entry ends. A chain without an ancestor
     /// began with the run of instructions that the outcome ends.
     #[inline]
-    pub(super) fn chain_end(&self, slot: u16) -> u64 {
+    pub(super) fn chain_end<M: Memory>(&self, shared: &Shared<M>, slot: u16) -> u64 {
         let entry = &self.ring[usize::from(slot)];
         if entry.state != State::Ancestor {
             return entry.dispatched;
@@ -183,7 +229,7 @@ impl<M: Memory> Window<M> {
                 fill => fill,
             },
         };
-        let hits = u64::from(entry.chain) * self.units.latencies.first_hit[0];
+        let hits = u64::from(entry.chain) * shared.latencies.first_hit[0];
         entry.dispatched.max(begin + hits)
     }
 

@@ -8,11 +8,20 @@ use super::route::Route;
 /// A time that is not known yet.
 pub(super) const UNKNOWN: u64 = u64::MAX;
 
-/// Entries of a window at most.
-pub(super) const ENTRIES: usize = 1 << 13;
+/// Entries of a window at most: twice the largest reorder buffer.
+pub(super) const ENTRIES: usize = 1 << 11;
 
-/// The end of a list of waiting entries.
+/// CPUs of a machine at most.
+pub(super) const CPUS: usize = 64;
+
+/// The end of a list of waiting entries of one CPU.
 pub(super) const NOBODY: u16 = u16::MAX;
+
+/// An entry of any CPU: the CPU's number times [`ENTRIES`], and its place in that one's window.
+pub(super) type Anyone = u32;
+
+/// None of them.
+pub(super) const NO_ONE: Anyone = Anyone::MAX;
 
 /// What an entry does next, or waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,11 +52,25 @@ pub(super) enum State {
     Answer,
     /// Waits for another outcome's fill.
     OtherFill,
+    /// Waits for what a prefetcher has under way, and keeps its miss registers.
+    Held,
     /// Has its data.
     Fill,
     /// Nothing is left to do but to retire.
     #[default]
     Done,
+}
+
+/// Whether an outcome waits with its miss registers for the line that a prefetcher has under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Meeting {
+    /// It has not come to that.
+    #[default]
+    Unasked,
+    /// It does not.
+    Alone,
+    /// It does, or did.
+    Held,
 }
 
 /// An outcome in the window. Times are in slots.
@@ -116,6 +139,10 @@ pub(super) struct Entry {
     pub(super) walking: bool,
     /// Whether it writes to memory when its line is there.
     pub(super) writes: bool,
+    /// Whether it is a store that has other CPUs' copies of its line invalidated.
+    pub(super) upgrades: bool,
+    /// What is known about the prefetch of its line.
+    pub(super) meeting: Meeting,
     /// The component that is charged if it entered the window late.
     pub(super) late: u8,
     /// The component of the outcome whose fill it waited for.

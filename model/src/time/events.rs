@@ -1,4 +1,4 @@
-//! What happens next: a queue of (time, order of scheduling, window entry).
+//! What happens next: a queue of (time, order of scheduling, entry of a CPU's window).
 //!
 //! Nearly every event is less than [`SPAN`] slots ahead, so times are buckets of a wheel: scheduling and
 //! taking an event is a few instructions, however many there are. Events further ahead wait aside until
@@ -7,13 +7,16 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::entry::{ENTRIES, NOBODY, UNKNOWN};
+use super::entry::{Anyone, CPUS, ENTRIES, NO_ONE, UNKNOWN};
 
 /// Slots that the wheel covers: four answers of memory that each take both ways of a slow controller.
 const SPAN: usize = 2048;
 
 /// Words of the map of buckets; no more than the bits of a word.
 const WORDS: usize = SPAN / 64;
+
+/// Entries of all windows.
+const ALL: usize = CPUS * ENTRIES;
 
 /// Events in time order; those of one time in the order in which they were scheduled, so that a run
 /// is the same every time. An entry has at most one event.
@@ -27,12 +30,12 @@ pub(super) struct Events {
     summary: u64,
     /// Which buckets are not empty.
     buckets: [u64; WORDS],
-    /// The last event of each bucket; [`NOBODY`] without one.
-    last: Box<[u16; SPAN]>,
+    /// The last event of each bucket; [`NO_ONE`] without one.
+    last: Box<[Anyone; SPAN]>,
     /// Every entry's follower in its bucket; the last one's is the first, so that a bucket is a circle.
-    follower: Box<[u16; ENTRIES]>,
-    /// The events aside, each as one number: 64 bits of time, 48 of order (a year's worth at ten million
-    /// a second), 16 of entry.
+    follower: Box<[Anyone; ALL]>,
+    /// The events aside, each as one number: 64 bits of time, 44 of order (20 days' worth at ten million
+    /// a second), 20 of entry.
     aside: BinaryHeap<Reverse<u128>>,
     scheduled: u64,
 }
@@ -40,13 +43,15 @@ pub(super) struct Events {
 impl Events {
     /// None.
     pub(super) fn new() -> Self {
+        // From zeroed memory, so that the places of CPUs that there are not take none.
+        let follower = vec![0; ALL].into_boxed_slice().try_into();
         Self {
             next: UNKNOWN,
             far: UNKNOWN,
             summary: 0,
             buckets: [0; WORDS],
-            last: Box::new([NOBODY; SPAN]),
-            follower: Box::new([NOBODY; ENTRIES]),
+            last: Box::new([NO_ONE; SPAN]),
+            follower: follower.unwrap_or_else(|_| Box::new([0; ALL])),
             aside: BinaryHeap::new(),
             scheduled: 0,
         }
@@ -54,7 +59,7 @@ impl Events {
 
     /// Wakes `slot` at `time`, which is not before `now`, the time of the event taken last or later.
     #[inline]
-    pub(super) fn push(&mut self, now: u64, time: u64, slot: u16) {
+    pub(super) fn push(&mut self, now: u64, time: u64, slot: Anyone) {
         debug_assert!(now <= time && time < UNKNOWN);
         self.next = self.next.min(time);
         if time - now >= SPAN as u64 || self.far <= time {
@@ -72,7 +77,7 @@ impl Events {
 
     /// Takes the next event.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<u16> {
+    pub(super) fn pop(&mut self) -> Option<Anyone> {
         let time = self.next;
         if time == UNKNOWN {
             return None;
@@ -85,7 +90,7 @@ impl Events {
         let first = *self.after(last);
         if first == last {
             let word = bucket / 64;
-            self.last[bucket] = NOBODY;
+            self.last[bucket] = NO_ONE;
             self.buckets[word] &= !(1 << (bucket % 64));
             self.summary &= !(u64::from(self.buckets[word] == 0) << word);
             self.next = self.earliest(time).min(self.far);
@@ -96,16 +101,16 @@ impl Events {
     }
 
     #[inline]
-    fn after(&mut self, slot: u16) -> &mut u16 {
-        &mut self.follower[usize::from(slot) % ENTRIES]
+    fn after(&mut self, slot: Anyone) -> &mut Anyone {
+        &mut self.follower[slot as usize % ALL]
     }
 
     /// Appends an event to the bucket of its time.
     #[inline]
-    fn link(&mut self, time: u64, slot: u16) {
+    fn link(&mut self, time: u64, slot: Anyone) {
         let bucket = time as usize % SPAN;
         let last = std::mem::replace(&mut self.last[bucket], slot);
-        if last == NOBODY {
+        if last == NO_ONE {
             let word = bucket / 64;
             self.buckets[word] |= 1 << (bucket % 64);
             self.summary |= 1 << word;
@@ -138,14 +143,14 @@ impl Events {
     }
 
     #[cold]
-    fn push_far(&mut self, now: u64, time: u64, slot: u16) {
+    fn push_far(&mut self, now: u64, time: u64, slot: Anyone) {
         self.come_round(now);
         if time - now < SPAN as u64 {
             return self.link(time, slot);
         }
-        let order = u128::from(self.scheduled & ((1 << 48) - 1));
+        let order = u128::from(self.scheduled & ((1 << 44) - 1));
         self.scheduled += 1;
-        self.aside.push(Reverse(u128::from(time) << 64 | order << 16 | u128::from(slot)));
+        self.aside.push(Reverse(u128::from(time) << 64 | order << 20 | u128::from(slot)));
         self.far = self.far.min(time);
     }
 
@@ -156,7 +161,7 @@ impl Events {
         while self.far < now.saturating_add(SPAN as u64)
             && let Some(Reverse(event)) = self.aside.pop()
         {
-            self.link(self.far, event as u16);
+            self.link(self.far, event as Anyone & ((1 << 20) - 1));
             self.far = self.aside.peek().map_or(UNKNOWN, |Reverse(event)| (event >> 64) as u64);
         }
     }
@@ -167,7 +172,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pop(events: &mut Events) -> Option<(u64, u16)> {
+    fn pop(events: &mut Events) -> Option<(u64, Anyone)> {
         let time = events.next_time();
         events.pop().map(|slot| (time, slot))
     }
@@ -216,8 +221,8 @@ mod tests {
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::Push(ahead) => {
-                        events.push(now, now + ahead, number as u16);
-                        list.push((now + ahead, number as u16));
+                        events.push(now, now + ahead, number as Anyone);
+                        list.push((now + ahead, number as Anyone));
                         list.sort();
                     }
                     Step::Wait(slots) => {

@@ -5,12 +5,13 @@
 //! - `branch`: every branch is predicted;
 //! - `tlb`: looking TLBs up takes no time;
 //! - `walk`: a walk takes no time, needs no walker and reads nothing;
-//! - a cache: looking it up takes no time, and it never runs out of miss registers;
+//! - a cache: looking it up takes no time, and it never runs out of miss registers nor waits for its link;
+//! - `peer`: other CPUs answer at once;
 //! - `dram`: memory answers at once;
 //! - `fault_minor`, `fault_major`, `kernel`: such faults, or other kernel work, do not take place;
 //! - `swap`: the device answers at once.
 //!
-//! What hits where stays as it is. Base cycles have no ideal: they are what is left.
+//! What hits where stays as it is. Base cycles have no ideal, they are what is left; nor have idle ones.
 
 use crate::config::Config;
 use crate::outcome::{OutcomeKind, Work};
@@ -28,6 +29,8 @@ pub enum Component {
     Cache(u8),
     /// Memory.
     Dram,
+    /// Other CPUs' caches.
+    Peer,
     /// Minor faults.
     FaultMinor,
     /// Major faults.
@@ -47,7 +50,11 @@ impl Component {
             all.extend([Self::Tlb, Self::Walk]);
         }
         all.extend(caches.map(Self::Cache));
-        all.extend([Self::Dram, Self::FaultMinor, Self::FaultMajor, Self::Swap, Self::Kernel]);
+        all.push(Self::Dram);
+        if config.core.count > 1 {
+            all.push(Self::Peer);
+        }
+        all.extend([Self::FaultMinor, Self::FaultMajor, Self::Swap, Self::Kernel]);
         all
     }
 
@@ -61,6 +68,7 @@ impl Component {
                 config.cache.get(usize::from(index)).map_or("", |cache| cache.name.as_str())
             }
             Self::Dram => "dram",
+            Self::Peer => "peer",
             Self::FaultMinor => "fault_minor",
             Self::FaultMajor => "fault_major",
             Self::Swap => "swap",

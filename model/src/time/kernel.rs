@@ -2,9 +2,13 @@
 //!
 //! Work runs in order on the CPU whose window has drained. Reading from swap blocks the task (there is
 //! one a CPU, so the CPU idles), unless the CPU itself decompresses. Writing does not, as long as the
-//! device's queue has room.
+//! device's queue has room. A job stops wherever it asks the device for something, so that several CPUs can
+//! ask in the order of their times.
+//!
+//! A CPU that has others invalidate translations pays for its preparations, for each interrupt, and for the
+//! wait until the last one has answered; each of the others pays for being interrupted.
 
-use crate::outcome::Work;
+use crate::outcome::{OutcomeKind, Work};
 use crate::statistics::Histogram;
 
 use super::clock::Clock;
@@ -13,15 +17,14 @@ use super::ports::Backing;
 use super::stack::{self, Stack};
 use super::storage::Run;
 
-/// The kernel of one machine.
+/// The kernel on one CPU.
 #[derive(Debug)]
-pub(super) struct Kernel<B: Backing> {
-    pub(super) backing: B,
-    /// Whether anybody waits for it.
-    pub(super) waits: bool,
+pub(super) struct Kernel {
+    /// Whether anybody waits for the device.
+    waits: bool,
     clock: Clock,
     costs: Costs,
-    /// The slots that a fault reads.
+    /// The slots that are read next.
     runs: Vec<Run>,
     /// Nanoseconds from the trap to the return, rounded up.
     pub(super) fault_ns: Histogram,
@@ -29,54 +32,111 @@ pub(super) struct Kernel<B: Backing> {
     pub(super) swap_read_ns: Histogram,
 }
 
-impl<B: Backing> Kernel<B> {
-    pub(super) fn new(backing: B, clock: Clock, costs: Costs) -> Self {
+/// How far the work of an outcome has got.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    /// When it began.
+    from: u64,
+    /// When what is done so far is done.
+    pub(super) now: u64,
+    /// The component that pays for the CPU.
+    component: u8,
+    is_fault: bool,
+    /// The next piece of work.
+    next: usize,
+    waited_before: bool,
+}
+
+impl Kernel {
+    /// The kernel of a CPU, which need not wait for the device unless it `waits`.
+    pub(super) fn new(clock: Clock, costs: Costs, waits: bool) -> Self {
         let (fault_ns, swap_read_ns) = Default::default();
-        Self { backing, waits: true, clock, costs, runs: Vec::new(), fault_ns, swap_read_ns }
+        Self { waits, clock, costs, runs: Vec::new(), fault_ns, swap_read_ns }
     }
 
-    /// Handles a fault that traps at slot `from`; returns when the program goes on.
-    pub(super) fn fault(&mut self, from: u64, work: &[Work], stack: &mut Stack) -> u64 {
-        let major = work.iter().any(|work| matches!(work, Work::SwapRead { .. }));
-        let component = if major { stack::FAULT_MAJOR } else { stack::FAULT_MINOR };
-        let until = self.work(from, component, work, stack);
-        let spent = self.clock.picoseconds(until) - self.clock.picoseconds(from);
-        self.fault_ns.add(spent.div_ceil(1000), 1);
-        until
+    /// Does all the work of an outcome of `kind` from slot `from` on; returns when the program goes on.
+    pub(super) fn serve<B: Backing>(
+        &mut self,
+        kind: OutcomeKind,
+        from: u64,
+        work: &[Work],
+        backing: &mut B,
+        stack: &mut Stack,
+    ) -> u64 {
+        let mut job = Job::new(kind, from, work);
+        while self.work(&mut job, work, backing, stack) {
+            self.ask(&mut job, work, backing, stack);
+        }
+        self.end(&job)
     }
 
-    /// Does other work from slot `from` on; returns when the program goes on.
-    pub(super) fn call(&mut self, from: u64, work: &[Work], stack: &mut Stack) -> u64 {
-        self.work(from, stack::KERNEL, work, stack)
-    }
-
-    fn work(&mut self, from: u64, component: u8, work: &[Work], stack: &mut Stack) -> u64 {
-        let mut now = from;
-        let mut waited_before = false;
-        let mut rest = work.iter().peekable();
-        while let Some(item) = rest.next() {
+    /// Goes on with a job until there is something to ask the device for at [`Job::now`], and true is
+    /// returned, or everything is done.
+    pub(super) fn work<B: Backing>(
+        &mut self,
+        job: &mut Job,
+        work: &[Work],
+        backing: &B,
+        stack: &mut Stack,
+    ) -> bool {
+        while let Some(item) = work.get(job.next) {
+            job.next += 1;
             let mut busy = self.busy(item);
             self.runs.clear();
             if let Work::SwapRead { slot, pages } = *item {
                 self.runs.push(Run { first: slot, pages });
                 // What a fault reads is asked for at once.
-                while let Some(&&Work::SwapRead { slot, pages }) = rest.peek() {
+                while let Some(&Work::SwapRead { slot, pages }) = work.get(job.next) {
                     self.runs.push(Run { first: slot, pages });
-                    rest.next();
+                    job.next += 1;
                 }
-                let sleeps = self.runs.iter().any(|run| !self.backing.is_synchronous(run));
-                if sleeps && !waited_before {
+                let sleeps = self.runs.iter().any(|run| !backing.is_synchronous(run));
+                if sleeps && !job.waited_before {
                     busy = busy.saturating_add(self.costs.major);
-                    waited_before = true;
+                    job.waited_before = true;
                 }
             }
-            stack.charge(component, busy);
-            now = now.saturating_add(busy);
-            let waited = self.wait(now, item);
-            stack.charge(stack::SWAP, waited);
-            now = now.saturating_add(waited);
+            stack.charge(job.component, busy);
+            job.now = job.now.saturating_add(busy);
+            if self.waits && matches!(item, Work::SwapRead { .. } | Work::SwapWrite { .. }) {
+                return true;
+            }
         }
-        now
+        false
+    }
+
+    /// Waits for the device: for the runs that are read next, or for a place in its queue.
+    pub(super) fn ask<B: Backing>(
+        &mut self,
+        job: &mut Job,
+        work: &[Work],
+        backing: &mut B,
+        stack: &mut Stack,
+    ) {
+        let arrival = self.clock.picoseconds(job.now);
+        let until = match work.get(job.next.wrapping_sub(1)) {
+            Some(Work::SwapRead { .. }) => {
+                let done = backing.read(arrival, &self.runs);
+                self.swap_read_ns.add((done - arrival).div_ceil(1000), 1);
+                done
+            }
+            Some(&Work::SwapWrite { slot, pages }) => {
+                backing.write(arrival, Run { first: slot, pages })
+            }
+            _ => return,
+        };
+        let waited = self.clock.slots(until).saturating_sub(job.now);
+        stack.charge(stack::SWAP, waited);
+        job.now = job.now.saturating_add(waited);
+    }
+
+    /// A job is done; returns when the program goes on.
+    pub(super) fn end(&mut self, job: &Job) -> u64 {
+        if job.is_fault {
+            let spent = self.clock.picoseconds(job.now) - self.clock.picoseconds(job.from);
+            self.fault_ns.add(spent.div_ceil(1000), 1);
+        }
+        job.now
     }
 
     /// Slots that the CPU is busy with a piece of work.
@@ -90,28 +150,31 @@ impl<B: Backing> Kernel<B> {
             Work::Scan { pages } => costs.scan.saturating_mul(pages),
             Work::Invalidate { pages: 0 } => costs.flush,
             Work::Invalidate { pages } => costs.invalidate.saturating_mul(pages),
-            Work::Interrupt { pages } => costs.invalidate.saturating_mul(pages.max(1).into()),
+            // Forgetting everything takes no longer than forgetting a page.
+            Work::Interrupt { pages } => {
+                costs.interrupt.saturating_add(costs.invalidate.saturating_mul(pages.max(1).into()))
+            }
+            Work::Shootdown { cpus: 0, .. } => 0,
+            Work::Shootdown { cpus, .. } => {
+                costs.shootdown.saturating_add(costs.shootdown_cpu.saturating_mul(cpus.into()))
+            }
             Work::Switch => costs.switch,
-            Work::Shootdown { .. } | Work::SwapRead { .. } | Work::SwapWrite { .. } => 0,
+            Work::SwapRead { .. } | Work::SwapWrite { .. } => 0,
         }
     }
+}
 
-    /// Slots that the task then waits for the device: for the runs that were collected, or for its queue.
-    fn wait(&mut self, now: u64, work: &Work) -> u64 {
-        let arrival = self.clock.picoseconds(now);
-        let until = match *work {
-            _ if !self.waits => return 0,
-            Work::SwapRead { .. } => {
-                let done = self.backing.read(arrival, &self.runs);
-                self.swap_read_ns.add((done - arrival).div_ceil(1000), 1);
-                done
-            }
-            Work::SwapWrite { slot, pages } => {
-                self.backing.write(arrival, Run { first: slot, pages })
-            }
-            _ => return 0,
+impl Job {
+    /// The work of an outcome of `kind`, from slot `from` on.
+    pub(super) fn new(kind: OutcomeKind, from: u64, work: &[Work]) -> Self {
+        let is_fault = matches!(kind, OutcomeKind::Fault(_));
+        let major = work.iter().any(|work| matches!(work, Work::SwapRead { .. }));
+        let component = match (is_fault, major) {
+            (false, _) => stack::KERNEL,
+            (true, false) => stack::FAULT_MINOR,
+            (true, true) => stack::FAULT_MAJOR,
         };
-        self.clock.slots(until).saturating_sub(now)
+        Self { from, now: from, component, is_fault, next: 0, waited_before: false }
     }
 }
 
@@ -126,10 +189,23 @@ mod tests {
     use super::super::testing::FixedLatency;
     use super::*;
     use crate::address::{PhysAddr, SwapSlot};
+    use crate::outcome::FaultKind;
     use crate::units::Frequency;
 
     /// 1 GHz, two wide: a cycle is 1 ns and two slots.
-    fn kernel(latency: u64) -> (Kernel<FixedLatency>, Stack) {
+    struct Alone(Kernel, FixedLatency);
+
+    impl Alone {
+        fn fault(&mut self, from: u64, work: &[Work], stack: &mut Stack) -> u64 {
+            let kind = OutcomeKind::Fault(FaultKind::SwapIn);
+            self.0.serve(kind, from, work, &mut self.1, stack)
+        }
+        fn call(&mut self, from: u64, work: &[Work], stack: &mut Stack) -> u64 {
+            self.0.serve(OutcomeKind::Kernel, from, work, &mut self.1, stack)
+        }
+    }
+
+    fn kernel(latency: u64) -> (Alone, Stack) {
         let clock = Clock::new(Frequency(1_000_000_000), 2);
         let costs = Costs {
             fault: 2 * 500,
@@ -141,8 +217,11 @@ mod tests {
             invalidate: 2 * 10,
             flush: 2 * 30,
             switch: 2 * 1200,
+            shootdown: 2 * 1000,
+            shootdown_cpu: 2 * 200,
+            interrupt: 2 * 400,
         };
-        (Kernel::new(FixedLatency::new(latency), clock, costs), Stack::new(0))
+        (Alone(Kernel::new(clock, costs, true), FixedLatency::new(latency)), Stack::new(0))
     }
 
     #[test]
@@ -161,7 +240,7 @@ mod tests {
         assert_eq!(kernel.fault(1000, &work, &mut stack), 1000 + 2 * cycles);
         assert_eq!(stack.slots(stack::FAULT_MINOR), 2 * cycles);
         assert_eq!(stack.total(), 2 * cycles);
-        assert_eq!(kernel.fault_ns.summary().max, cycles);
+        assert_eq!(kernel.0.fault_ns.summary().max, cycles);
     }
 
     #[test]
@@ -180,7 +259,7 @@ mod tests {
         let work = [Work::Handler, read(1), read(5), Work::Switch, read(9)];
         let cycles = 500 + 2000 + 10_000 + 1200 + 10_000;
         assert_eq!(kernel.fault(0, &work, &mut stack), 2 * cycles);
-        let waits = kernel.swap_read_ns.summary();
+        let waits = kernel.0.swap_read_ns.summary();
         assert_eq!((waits.count, waits.min, waits.max), (2, 10_000, 10_000));
     }
 
@@ -202,5 +281,15 @@ mod tests {
         assert_eq!(stack.slots(stack::SWAP), 2 * 1000);
         assert_eq!(kernel.call(5000, &[Work::Switch], &mut stack), 5000 + 2 * 1200);
         assert_eq!(stack.slots(stack::KERNEL), 2 * 1200);
+    }
+
+    #[test]
+    fn shootdowns_cost_the_initiator_and_the_receivers() {
+        let (mut kernel, mut stack) = kernel(0);
+        let mut call = |work: Work| kernel.call(0, &[work], &mut stack);
+        assert_eq!(call(Work::Shootdown { cpus: 3, pages: 7 }), 2 * 1600);
+        assert_eq!(call(Work::Shootdown { cpus: 0, pages: 7 }), 0);
+        assert_eq!(call(Work::Interrupt { pages: 7 }), 2 * 470);
+        assert_eq!(call(Work::Interrupt { pages: 0 }), 2 * 410);
     }
 }

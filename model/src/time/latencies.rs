@@ -4,12 +4,12 @@ use crate::cache::settings::{Cache, Stream};
 use crate::config::{Config, InvalidSetting};
 use crate::mmu::settings::{Mmu, Tlb};
 use crate::os::settings::Cost;
-use crate::outcome::{MEMORY, UNTRANSLATED, WALKED};
+use crate::outcome::{PEER, UNTRANSLATED, WALKED};
 use crate::units::Span;
 
 use super::clock::Clock;
 use super::ideal::Component;
-use super::route::Routes;
+use super::route::{Place, Routes};
 use super::stack::{self, Ends};
 
 /// The error of a latency that no machine has.
@@ -22,24 +22,39 @@ pub(super) fn too_long(what: impl Into<String>) -> InvalidSetting {
 pub(super) struct Path {
     /// Indices in the configuration's list of caches.
     pub(super) caches: Vec<u8>,
-    /// Load-to-use latency of a hit, for each of them.
-    pub(super) latency: Vec<u64>,
-    /// Whether its miss registers can run out, for each of them.
-    pub(super) scarce: Vec<bool>,
+    /// What is known of each of them.
+    pub(super) levels: Vec<Level>,
+}
+
+/// A cache on a path.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// Load-to-use latency of a hit.
+    pub(super) latency: u64,
+    /// Whether its miss registers can run out.
+    pub(super) scarce: bool,
+    /// Whether all CPUs have it together.
+    pub(super) shared: bool,
+    /// Slots that its link takes for a line of the level above; nothing where it takes any number at once.
+    pub(super) link: Option<u64>,
 }
 
 impl Path {
-    /// The position of a cache in the path; the end for [`MEMORY`] and what the stream never passes.
+    /// The position of a cache in the path; the end for what is no cache or the stream never passes.
     pub(super) fn position(&self, served: u8) -> usize {
         let end = self.caches.len();
-        if served == MEMORY {
-            return end;
-        }
         self.caches.iter().position(|cache| *cache == served).unwrap_or(end)
     }
     /// When a request that enters at `first` has looked everywhere and goes to memory.
     pub(super) fn miss(&self, first: usize) -> u64 {
-        if first < self.latency.len() { self.latency.last().copied().unwrap_or(0) } else { 0 }
+        let last = self.levels.last().filter(|_| first < self.levels.len());
+        last.map_or(0, |level| level.latency)
+    }
+
+    /// Whose the miss registers and the link of a level are.
+    pub(super) fn place(&self, level: usize) -> Place {
+        let cache = self.caches.get(level).copied().map_or(0, u16::from);
+        Place::new(cache, self.levels.get(level).is_some_and(|level| level.shared))
     }
 }
 
@@ -55,6 +70,9 @@ pub(super) struct Costs {
     pub(super) invalidate: u64,
     pub(super) flush: u64,
     pub(super) switch: u64,
+    pub(super) shootdown: u64,
+    pub(super) shootdown_cpu: u64,
+    pub(super) interrupt: u64,
 }
 
 /// The timing of a machine.
@@ -80,6 +98,8 @@ pub(super) struct Latencies {
     pub(super) line: u64,
     /// `mshrs` of every cache.
     pub(super) mshrs: Vec<u32>,
+    /// Whether some cache has a prefetcher.
+    pub(super) prefetches: bool,
 }
 
 impl Latencies {
@@ -90,9 +110,10 @@ impl Latencies {
     pub(super) fn new(config: &Config, perfect: Option<Component>) -> Result<Self, InvalidSetting> {
         let clock = Clock::new(config.core.frequency, config.core.width);
         let span = |what: &str, span: Span| clock.span(span).ok_or_else(|| too_long(what));
-        let walkers = u64::from(config.mmu.walker.count);
-        let data = path(&config.cache, Stream::Data, walkers, &clock, perfect)?;
-        let fetch = path(&config.cache, Stream::Instruction, walkers, &clock, perfect)?;
+        let data = path(config, Stream::Data, &clock, perfect)?;
+        let fetch = path(config, Stream::Instruction, &clock, perfect)?;
+        let peer = span("core.peer_latency", config.core.peer_latency)?;
+        let peer = if perfect == Some(Component::Peer) { 0 } else { peer };
         let walk_entry = match config.mmu.walker.entry_level.as_deref() {
             None => 0,
             Some("memory") => data.caches.len(),
@@ -120,7 +141,7 @@ impl Latencies {
             translation.iter_mut().for_each(|answers| answers.fill(0));
         }
         let first = |path: &Path, stream| -> Result<u64, InvalidSetting> {
-            let cache = path.latency.first().copied().unwrap_or(clock.width());
+            let cache = path.levels.first().map_or(clock.width(), |level| level.latency);
             let tlb = if config.mmu.enabled && perfect != Some(Component::Tlb) {
                 level_latency(&config.mmu, stream, 1, &clock)?
             } else {
@@ -130,8 +151,8 @@ impl Latencies {
         };
         let first_hit = [first(&data, Stream::Data)?, first(&fetch, Stream::Instruction)?];
         Ok(Self {
-            routes: Routes::new(&data, &fetch, walk_entry, config.cache.len(), perfect),
-            ends: [stack::ends(&data.caches), stack::ends(&fetch.caches)],
+            routes: Routes::new(&data, &fetch, (walk_entry, config.cache.len()), peer, perfect),
+            ends: [stack::ends(&data.caches, peer), stack::ends(&fetch.caches, peer)],
             walks: perfect != Some(Component::Walk),
             walks_are_cached: walk_entry < data.caches.len(),
             pwc,
@@ -141,6 +162,7 @@ impl Latencies {
             costs: costs(&config.os.cost, span)?,
             line: data.caches.last().map_or(0, |index| config.cache[usize::from(*index)].line.0),
             mshrs: config.cache.iter().map(|cache| cache.mshrs).collect(),
+            prefetches: config.cache.iter().any(|cache| cache.prefetcher.is_some()),
             clock,
         })
     }
@@ -157,12 +179,12 @@ impl Latencies {
 /// before. Below the first level registers run out only where the levels above and the walkers can
 /// have more misses outstanding than there are, or a prefetcher can.
 fn path(
-    caches: &[Cache],
+    config: &Config,
     stream: Stream,
-    walkers: u64,
     clock: &Clock,
     perfect: Option<Component>,
 ) -> Result<Path, InvalidSetting> {
+    let caches = config.cache.as_slice();
     let mut order: Vec<usize> =
         (0..caches.len()).filter(|index| caches[*index].serves.contains(&stream)).collect();
     order.sort_by_key(|index| caches[*index].level);
@@ -172,10 +194,11 @@ fn path(
         .filter(|cache| cache.level == first_level)
         .map(|cache| u64::from(cache.mshrs))
         .sum::<u64>()
-        + walkers;
+        + u64::from(config.mmu.walker.count);
     let mut path = Path::default();
     let (mut previous, mut spared) = (0, 0);
     let mut prefetched = false;
+    let mut line_above = None;
     for index in order {
         let cache = &caches[index];
         prefetched |= cache.prefetcher.is_some();
@@ -191,16 +214,40 @@ fn path(
             spared = latency.saturating_sub(previous);
         }
         previous = latency;
-        let index = u8::try_from(index).ok().filter(|index| *index != MEMORY);
-        path.caches.push(index.ok_or_else(|| {
-            InvalidSetting::new("cache", "has more caches than can be told apart (254)")
+        let name = u8::try_from(index).ok().filter(|index| *index < PEER);
+        path.caches.push(name.ok_or_else(|| {
+            InvalidSetting::new("cache", "has more caches than can be told apart (253)")
         })?);
-        path.latency.push(latency.saturating_sub(spared));
-        let few = u64::from(cache.mshrs) < above;
+        let shared = is_shared(caches, index);
+        let cpus = if shared { u64::from(config.core.count) } else { 1 };
+        let few = u64::from(cache.mshrs) < above * cpus;
         let scarce = cache.level == first_level || few || prefetched;
-        path.scarce.push(scarce && !is_perfect);
+        path.levels.push(Level {
+            latency: latency.saturating_sub(spared),
+            scarce: scarce && !is_perfect,
+            shared,
+            link: link(cache, line_above, clock)?.filter(|_| !is_perfect),
+        });
+        line_above = Some(cache.line.0);
     }
     Ok(path)
+}
+
+/// Whether all CPUs have a cache together: those of the last level.
+fn is_shared(caches: &[Cache], index: usize) -> bool {
+    caches.iter().all(|other| other.level <= caches[index].level)
+}
+
+/// The slots that a cache's link takes for a line of the level above.
+fn link(cache: &Cache, line: Option<u64>, clock: &Clock) -> Result<Option<u64>, InvalidSetting> {
+    let Some(bandwidth) = cache.bandwidth else { return Ok(None) };
+    match line {
+        Some(line) => Ok(Some((line * clock.width()).div_ceil(u64::from(bandwidth.max(1))))),
+        None => Err(InvalidSetting::new(
+            format!("cache.{}.bandwidth", cache.name),
+            "is that of the link to the level above, of which there is none",
+        )),
+    }
 }
 
 fn latency(tlb: &Tlb, clock: &Clock) -> Result<u64, InvalidSetting> {
@@ -261,5 +308,8 @@ fn costs(
         invalidate: span("os.cost.invalidate", cost.invalidate)?,
         flush: span("os.cost.flush", cost.flush)?,
         switch: span("os.cost.switch", cost.switch)?,
+        shootdown: span("os.cost.shootdown", cost.shootdown)?,
+        shootdown_cpu: span("os.cost.shootdown_cpu", cost.shootdown_cpu)?,
+        interrupt: span("os.cost.interrupt", cost.interrupt)?,
     })
 }

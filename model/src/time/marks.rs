@@ -61,7 +61,7 @@ proptest! {
             prop_assert!(difference <= slack, "{} is off by {}", plain.name, difference);
         }
         prop_assert_eq!(parts.laps.len(), marks.len());
-        let slots: Vec<u64> = parts.laps.iter().map(|lap| lap.stack.total()).collect();
+        let slots: Vec<u64> = parts.laps.iter().map(|lap| lap.parts[0].stack.total()).collect();
         prop_assert!(slots.is_sorted() && slots.iter().all(|slots| *slots <= parts.slots));
     }
 }

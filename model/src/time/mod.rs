@@ -5,6 +5,10 @@
 //!                │
 //!                └──► kernel ──► storage
 //! ```
+//! Every CPU has a window, walkers and a kernel (`cpu`), and miss registers for each cache that is its own; all
+//! have the rest together. Where there is one, `alone` follows each outcome until the next may come; `several`
+//! go on in the order of their clocks.
+//!
 //! [`Timing`] takes the function half's outcomes in order and lets them flow through a window of
 //! instructions in flight (`window`, `dispatch`), each along its own way from address to data (`access`,
 //! `route`) and waiting for others where their ways meet (`others`), through units of which there are
@@ -13,8 +17,10 @@
 //! ([`storage`]). Every slot of the CPU is charged to one component (`stack`).
 
 mod access;
+mod alone;
 mod clock;
 mod controller;
+mod cpu;
 mod dispatch;
 pub mod dram;
 mod entry;
@@ -27,12 +33,14 @@ mod main_memory;
 mod marks;
 mod nodes;
 mod others;
+mod parts;
 mod pool;
 mod ports;
 mod references;
 mod route;
 pub mod sampled;
 pub mod settings;
+mod several;
 mod simulation;
 mod stack;
 pub mod storage;
@@ -51,9 +59,10 @@ use crate::statistics::{Histogram, Statistics, Tally};
 
 use self::ideal::Component;
 use self::main_memory::MainMemory;
+use self::parts::{Part, Passed};
 use self::settings::Device;
 use self::simulation::Simulation;
-use self::stack::{Lap, Stack};
+use self::stack::Stack;
 use self::storage::Storage;
 
 /// The time half of a machine.
@@ -62,11 +71,11 @@ pub struct Timing {
     simulation: Simulation<MainMemory, SwapDevice>,
     /// Which part of the run counts.
     tally: Tally,
-    /// The stack and the instructions where that part started; nothing for the start of the run.
-    since: Option<(Stack, u64)>,
+    /// Every CPU's stack and instructions where that part started; nothing for the start of the run.
+    since: Option<Vec<(Stack, u64)>>,
     /// The distributions of the parts before, in the order of [`Self::histograms`].
     kept: [Histogram; 4],
-    /// What the latest part was charged.
+    /// What the first CPU was charged in the latest part.
     part: Option<Stack>,
     /// Whether faults are in their distribution wherever they come.
     every_fault: bool,
@@ -103,8 +112,8 @@ impl Timing {
     /// Takes in the next outcomes. State carries over; where the stream is cut makes no difference.
     pub fn process(&mut self, outcomes: &Outcomes) {
         let mut rest = outcomes.iter();
-        while let Some(lap) = self.simulation.process(&mut rest) {
-            self.pass(&lap);
+        while let Some(passed) = self.simulation.process(&mut rest) {
+            self.pass(passed);
         }
     }
 
@@ -112,40 +121,48 @@ impl Timing {
     pub fn finish(&mut self) {
         self.simulation.finish();
         self.settle();
-        self.simulation.kernel.backing.0.finish();
+        self.simulation.backing.0.finish();
     }
 
-    /// A mark has retired: what was charged up to there belongs to what lies before it.
-    fn pass(&mut self, lap: &Lap) {
-        match lap.mark {
+    /// A mark has been passed: what was charged up to there belongs to what lies before it.
+    fn pass(&mut self, Passed { mark, mut parts }: Passed) {
+        match mark {
             Mark::Count => {
                 // The mean of a distribution is that of what it holds: it starts again first.
-                self.keep(false);
-                self.since = Some((lap.stack.clone(), lap.instructions));
-                let now = self.report_at(&lap.stack, lap.instructions);
+                for part in &mut parts {
+                    self.keep(&std::mem::take(&mut part.histograms), false);
+                }
+                let places = parts.iter().map(|part| (part.stack.clone(), part.instructions));
+                self.since = Some(places.collect());
+                let now = self.report_at(&parts);
                 self.tally.pass(Mark::Count, now);
             }
             Mark::Pause => {
-                let (counted, now) =
-                    (self.tally.counts(), self.report_at(&lap.stack, lap.instructions));
+                let (counted, now) = (self.tally.counts(), self.report_at(&parts));
                 if counted {
-                    let base = self.since.as_ref().map(|(base, _)| lap.stack.since(base));
-                    self.part = base.or_else(|| Some(lap.stack.clone()));
+                    self.part = self.since(&parts).into_iter().next().map(|(stack, _)| stack);
                 }
                 self.tally.pass(Mark::Pause, now);
-                self.keep(counted);
+                for part in &parts {
+                    self.keep(&part.histograms, counted);
+                }
             }
         }
     }
 
-    /// Lets the distributions start again, and keeps what they hold where that is `counted`.
-    fn keep(&mut self, counted: bool) {
-        let parts = self.simulation.take_histograms();
-        for (index, (kept, part)) in self.kept.iter_mut().zip(&parts).enumerate() {
+    /// Keeps what distributions hold where that is `counted`.
+    fn keep(&mut self, histograms: &[Histogram; 4], counted: bool) {
+        for (index, (kept, part)) in self.kept.iter_mut().zip(histograms).enumerate() {
             if counted || (index >= FAULTS && self.every_fault) {
                 kept.merge(part);
             }
         }
+    }
+
+    /// Lets the distributions start again, of which only those that are kept anyway count.
+    fn start_again(&mut self) {
+        let histograms = self.simulation.take_histograms();
+        self.keep(&histograms, false);
     }
 
     /// Starts anew, paused: what was counted before is forgotten.
@@ -153,44 +170,63 @@ impl Timing {
         self.tally = Tally::paused();
         self.kept = Default::default();
         self.part = None;
-        self.keep(false);
+        self.start_again();
         self.kept = Default::default();
     }
 
     /// Lets everything in flight retire, and passes the marks in it.
     fn settle(&mut self) {
-        self.simulation.window.settle();
-        while let Some(lap) = self.simulation.process(&mut std::iter::empty()) {
-            self.pass(&lap);
+        self.simulation.settle();
+        while let Some(passed) = self.simulation.process(&mut std::iter::empty()) {
+            self.pass(passed);
         }
     }
 
     /// The swap device's statistics since the start.
     fn report_device(&self) -> Statistics {
         let mut out = Statistics::default();
-        self.simulation.kernel.backing.0.report(&mut out);
+        self.simulation.backing.0.report(&mut out);
         out
     }
 
-    /// Every statistic of the machine where its stack and its instructions are these.
-    fn report_at(&self, stack: &Stack, instructions: u64) -> Statistics {
-        let mut out = Statistics::default();
-        let (stack, instructions) = match &self.since {
-            Some((base, before)) => (stack.since(base), instructions.saturating_sub(*before)),
-            None => (stack.clone(), instructions),
+    /// What each CPU was charged and its instructions since counting started.
+    fn since(&self, parts: &[Part]) -> Vec<(Stack, u64)> {
+        let Some(since) = &self.since else {
+            return parts.iter().map(|part| (part.stack.clone(), part.instructions)).collect();
         };
-        self.simulation.report_times(&stack, instructions, &mut out);
-        self.simulation.report_window(&mut out);
-        self.simulation.report_stack(&stack, &mut out);
-        self.simulation.window.units.controller.memory.report(&mut out);
+        let both = parts.iter().zip(since);
+        let all = both.map(|(part, (base, before))| {
+            (part.stack.since(base), part.instructions.saturating_sub(*before))
+        });
+        all.collect()
+    }
+
+    /// Every statistic of the machine where these are its CPUs' parts.
+    fn report_at(&self, parts: &[Part]) -> Statistics {
+        let mut out = Statistics::default();
+        let simulation = &self.simulation;
+        let all = self.since(parts);
+        // The last one to finish; of several the first.
+        let last = all.iter().rev().map(|(stack, _)| stack).max_by_key(|stack| stack.total());
+        let Some(stack) = last else { return out };
+        let instructions = all.iter().map(|(_, instructions)| instructions).sum();
+        simulation.report_times(stack, instructions, &mut out);
+        simulation.report_window(parts, &mut out);
+        simulation.report_stack(stack, &mut out);
+        simulation.shared.controller.memory.report(&mut out);
         out.append(self.report_device());
+        if all.len() > 1 {
+            let (config, clock) = (simulation.config(), simulation.clock());
+            for (cpu, (part, (stack, instructions))) in parts.iter().zip(&all).enumerate() {
+                parts::report_cpu(config, clock, cpu, (part, stack, *instructions), &mut out);
+            }
+        }
         out
     }
 
     /// Declares the statistics of the run's time, of memory and of the swap device.
     pub fn report(&self, out: &mut Statistics) {
-        let (stack, instructions) = self.simulation.totals();
-        out.append(self.tally.total(self.report_at(stack, instructions)));
+        out.append(self.tally.total(self.report_at(&self.simulation.parts())));
     }
 
     /// The distributions by name: `access_cycles`, `walk_cycles`, `fault_ns` and `swap_read_ns`.
@@ -199,7 +235,7 @@ impl Timing {
         let all = now.enumerate().map(|(index, ((name, now), kept))| {
             let mut all = kept.clone();
             if self.tally.counts() || (index >= FAULTS && self.every_fault) {
-                all.merge(now);
+                all.merge(&now);
             }
             (name, all)
         });

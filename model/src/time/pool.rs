@@ -3,11 +3,13 @@
 
 use std::collections::VecDeque;
 
+use super::entry::Anyone;
+
 /// The free units, and who waits for one.
 #[derive(Debug)]
 pub(super) struct Pool {
     free: u32,
-    waiting: VecDeque<u16>,
+    waiting: VecDeque<Anyone>,
 }
 
 impl Pool {
@@ -17,7 +19,7 @@ impl Pool {
     }
 
     /// Takes a unit for `slot` or, where none is free, queues it.
-    pub(super) fn take(&mut self, slot: u16) -> bool {
+    pub(super) fn take(&mut self, slot: Anyone) -> bool {
         if self.free > 0 {
             self.free -= 1;
             return true;
@@ -27,7 +29,7 @@ impl Pool {
     }
 
     /// Gives a unit back; it belongs at once to the first in the queue, who is returned.
-    pub(super) fn give(&mut self) -> Option<u16> {
+    pub(super) fn give(&mut self) -> Option<Anyone> {
         let next = self.waiting.pop_front();
         if next.is_none() {
             self.free += 1;

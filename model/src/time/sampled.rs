@@ -102,15 +102,20 @@ impl SampledTiming {
     /// everything is timed.
     ///
     /// # Errors
-    /// As [`Timing::new`].
+    /// As [`Timing::new`], and several CPUs: units are stretches of instructions that one CPU executes from an
+    /// empty window on, and those of several would not begin and end together.
     pub fn new(config: &Config, sampling: Sampling) -> Result<Self, InvalidSetting> {
+        if config.core.count > 1 {
+            let message = "a sample is of one CPU: those of several do not begin and end together";
+            return Err(InvalidSetting::new("core.count", message));
+        }
         let (unit, tail) = (sampling.unit.max(1), u64::from(config.core.rob));
         let shortest = u64::from(unit) + u64::from(sampling.warm) + tail;
         let sampling = Sampling { unit, period: sampling.period.max(shortest), ..sampling };
         let mut timing = Timing::new(config)?;
         timing.forget();
         timing.every_fault = true;
-        let stack = timing.simulation.totals().0.clone();
+        let stack = timing.simulation.stack();
         Ok(Self {
             timing,
             sampling,
@@ -213,7 +218,7 @@ impl SampledTiming {
         self.skipped += instructions;
         let slots = self.passing();
         for reference in references.iter().filter(|reference| reference.served == MEMORY) {
-            self.timing.simulation.window.touch(slots, reference.addr);
+            self.timing.simulation.touch(slots, reference.addr);
         }
         if !work.is_empty() || matches!(kind, OutcomeKind::Fault(_)) {
             self.pass_gap();
@@ -231,7 +236,7 @@ impl SampledTiming {
     fn pass_gap(&mut self) {
         let slots = self.passing();
         self.skipped = 0;
-        self.timing.simulation.window.skip(slots);
+        self.timing.simulation.skip(slots);
     }
 
     /// An outcome that is timed, with what is left of its run.
@@ -322,9 +327,9 @@ impl SampledTiming {
     fn region(&mut self, mark: Mark) {
         self.abandon();
         self.pass_gap();
-        let stack = self.timing.simulation.totals().0.clone();
+        let stack = self.timing.simulation.stack();
         self.device.pass(mark, self.timing.report_device());
-        self.timing.keep(false);
+        self.timing.start_again();
         match mark {
             Mark::Count => {
                 if self.counting {
@@ -355,7 +360,7 @@ impl SampledTiming {
 
     /// Slots a cycle.
     pub fn width(&self) -> u64 {
-        self.timing.simulation.window.units.latencies.clock.width()
+        self.timing.simulation.clock().width()
     }
 
     /// Declares the statistics: the kernel's and the swap device's as they are, the others as estimated
@@ -368,7 +373,7 @@ impl SampledTiming {
         };
         let mut kernel = self.kernel_before.clone();
         if self.counting {
-            kernel.add(&self.timing.simulation.totals().0.since(&self.kernel_since));
+            kernel.add(&self.timing.simulation.stack().since(&self.kernel_since));
         }
         let stack = self.measured.estimate(&kernel, scale);
         let units = self.timing.tally.total(Statistics::default());
@@ -381,8 +386,8 @@ impl SampledTiming {
         };
         let (mut window, mut memory) = (Statistics::default(), Statistics::default());
         let simulation = &self.timing.simulation;
-        simulation.report_window(&mut window);
-        simulation.window.units.controller.memory.report(&mut memory);
+        simulation.report_window(&simulation.parts(), &mut window);
+        simulation.shared.controller.memory.report(&mut memory);
         simulation.report_times(&stack, all, out);
         out.append(estimated(window));
         simulation.report_stack(&stack, out);

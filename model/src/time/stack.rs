@@ -11,7 +11,7 @@
 use tracegen::batch::Mark;
 
 use crate::config::Config;
-use crate::outcome::{MEMORY, OutcomeKind};
+use crate::outcome::{MEMORY, OutcomeKind, PEER};
 use crate::statistics::Statistics;
 
 use super::entry::Entry;
@@ -34,10 +34,16 @@ pub(super) const FAULT_MAJOR: u8 = 6;
 pub(super) const SWAP: u8 = 7;
 /// Kernel work outside faults.
 pub(super) const KERNEL: u8 = 8;
+/// Waiting for lines in other CPUs' caches.
+pub(super) const PEERS: u8 = 9;
+/// Nothing to do.
+pub(super) const IDLE: u8 = 10;
+/// What only machines of several CPUs have.
+const OF_SEVERAL: [u8; 2] = [PEERS, IDLE];
 /// What the kernel does and waits for.
 const THE_KERNELS: [u8; 4] = [FAULT_MINOR, FAULT_MAJOR, SWAP, KERNEL];
 /// The first cache of the configuration; the others follow.
-const CACHES: u8 = 9;
+const CACHES: u8 = 11;
 
 const NAMES: [(&str, &str); CACHES as usize] = [
     ("base", "Cycles in which instructions retire at full width, and rounding"),
@@ -49,6 +55,8 @@ const NAMES: [(&str, &str); CACHES as usize] = [
     ("fault_major", "Cycles of the CPU in major faults"),
     ("swap", "Cycles waiting for the swap device"),
     ("kernel", "Cycles of kernel work outside faults"),
+    ("peer", "Cycles waiting for lines in other CPUs' caches"),
+    ("idle", "Cycles in which the CPU has nothing to do"),
 ];
 
 /// The stack and the instructions where a mark retired.
@@ -66,7 +74,11 @@ pub(super) fn cache(index: u8) -> u8 {
 
 /// The component of where a line came from.
 pub(super) fn source(served: u8) -> u8 {
-    if served == MEMORY { DRAM } else { cache(served) }
+    match served {
+        MEMORY => DRAM,
+        PEER => PEERS,
+        index => cache(index),
+    }
 }
 
 /// The components of the first and the last cache of a path; the base where there is none.
@@ -74,12 +86,14 @@ pub(super) fn source(served: u8) -> u8 {
 pub(super) struct Ends {
     pub(super) first: u8,
     last: u8,
+    /// Slots that another CPU takes to answer.
+    peer: u64,
 }
 
-/// The ends of the path through `caches`.
-pub(super) fn ends(caches: &[u8]) -> Ends {
+/// The ends of the path through `caches`, behind which another CPU answers in `peer` slots.
+pub(super) fn ends(caches: &[u8], peer: u64) -> Ends {
     let component = |end: Option<&u8>| end.map_or(BASE, |index| cache(*index));
-    Ends { first: component(caches.first()), last: component(caches.last()) }
+    Ends { first: component(caches.first()), last: component(caches.last()), peer }
 }
 
 /// Slots by component.
@@ -113,10 +127,15 @@ impl Stack {
             left == 0
         };
         if matches!(entry.kind, OutcomeKind::Load | OutcomeKind::Fetch) {
-            let looked = if entry.served == MEMORY { ends.last } else { cache(entry.served) };
+            // Where and until when its own caches were looked up.
+            let (looked, asked) = match entry.served {
+                MEMORY => (ends.last, entry.asked),
+                PEER => (ends.last, entry.asked.saturating_sub(ends.peer)),
+                index => (cache(index), entry.asked),
+            };
             let used_up = take(entry.tail, entry.answered, entry.fill)
-                || take(DRAM, entry.asked, entry.answered)
-                || take(looked, entry.issued, entry.asked)
+                || take(source(entry.served), asked, entry.answered)
+                || take(looked, entry.issued, asked)
                 || take(ends.first, entry.walked, entry.issued);
             if used_up {
                 return;
@@ -175,17 +194,21 @@ impl Stack {
         self.slots.iter().sum()
     }
 
-    /// Declares every component's cycles, `width` slots each. They add up to the total rounded up:
+    /// Declares every component's cycles, `width` slots each, under names that begin with `of`. They add up to the total rounded up:
     /// what is left of a cycle in the others is the base's.
-    pub(super) fn report(&self, width: u64, config: &Config, out: &mut Statistics) {
+    pub(super) fn report(&self, of: &str, width: u64, config: &Config, out: &mut Statistics) {
         let total = self.total().div_ceil(width);
         let others: u64 = self.slots.iter().skip(1).map(|slots| slots / width).sum();
         let names = NAMES.iter().map(|(name, doc)| (*name, *doc));
         let caches =
             config.cache.iter().map(|cache| (cache.name.as_str(), "Cycles waiting for this cache"));
+        let alone = config.core.count <= 1;
         for (index, ((name, doc), slots)) in names.chain(caches).zip(&self.slots).enumerate() {
+            if alone && OF_SEVERAL.iter().any(|component| usize::from(*component) == index) {
+                continue;
+            }
             let cycles = if index == usize::from(BASE) { total - others } else { slots / width };
-            out.count(format!("cycles.{name}"), "cycles", doc, cycles);
+            out.count(format!("{of}cycles.{name}"), "cycles", doc, cycles);
         }
     }
 }

@@ -4,13 +4,17 @@
 //! cycles that it takes to miss in l2 makes [`MISS`] cycles.
 
 mod ideals;
+mod links;
 mod prefetches;
+mod several;
 
 use proptest::prelude::*;
+use tracegen::batch::Mark;
 
 use super::Timing;
+use super::parts::Passed;
 use super::simulation::Simulation;
-use super::stack::Lap;
+use super::stack;
 use super::testing::FixedLatency;
 use crate::address::{PhysAddr, SwapSlot};
 use crate::cache::settings::{Cache, Stream};
@@ -39,6 +43,7 @@ fn cache(name: &str, level: u8, latency: u64, mshrs: u32) -> Cache {
         indexing: Default::default(),
         alias: None,
         mshrs,
+        bandwidth: None,
         write: Default::default(),
         write_allocate: true,
         inclusion: Default::default(),
@@ -113,7 +118,7 @@ fn reference(kind: ReferenceKind, served: u8) -> Reference {
 pub(super) struct Times {
     pub(super) slots: u64,
     pub(super) statistics: Statistics,
-    pub(super) laps: Vec<Lap>,
+    pub(super) laps: Vec<Passed>,
     writes: usize,
     reads: u64,
 }
@@ -140,20 +145,24 @@ pub(super) fn run_in_batches(config: &Config, batches: &[Outcomes]) -> Times {
     simulation.finish();
     laps.extend(std::iter::from_fn(|| simulation.process(&mut std::iter::empty())));
     let mut statistics = Statistics::default();
-    let (stack, instructions) = simulation.totals();
-    assert_eq!(stack.total(), simulation.window.retired_at, "every slot has one component");
-    simulation.report_times(stack, instructions, &mut statistics);
-    simulation.report_window(&mut statistics);
+    let mut parts = simulation.parts();
+    for before in laps.iter().flat_map(|lap: &Passed| &lap.parts) {
+        let both = parts[0].histograms.iter_mut().zip(&before.histograms);
+        both.for_each(|(all, before)| all.merge(before));
+    }
+    let (stack, slots) = (&parts[0].stack, simulation.cpus[0].window.retired_at);
+    assert_eq!(stack.total(), slots, "every slot has one component");
+    simulation.report_times(stack, parts[0].instructions, &mut statistics);
+    simulation.report_window(&parts, &mut statistics);
     simulation.report_stack(stack, &mut statistics);
-    let slots = simulation.window.retired_at;
     let components: Vec<_> =
         statistics.iter().filter(|entry| entry.name.starts_with("cycles.")).collect();
     assert_eq!(components.len(), 9 + config.cache.len());
     let result = Times {
         slots,
         laps,
-        writes: simulation.window.units.controller.memory.writes.len(),
-        reads: simulation.window.units.controller.memory.reads(),
+        writes: simulation.shared.controller.memory.writes.len(),
+        reads: simulation.shared.controller.memory.reads(),
         statistics: statistics.clone(),
     };
     let sum: u64 = components.iter().map(|entry| result.get(&entry.name)).sum();
@@ -529,7 +538,8 @@ fn settings_that_make_no_sense_are_refused() {
         let memory = FixedLatency::new(1);
         Simulation::new(&machine(change), memory, FixedLatency::new(1)).unwrap_err().to_string()
     };
-    assert!(refused(|config| config.core.count = 2).contains("core.count"));
+    assert!(refused(|config| config.core.count = 65).contains("core.count"));
+    assert!(refused(|config| config.cache[0].bandwidth = Some(8)).contains("cache.l1d.bandwidth"));
     assert!(refused(|c| c.mmu.walker.entry_level = Some("l9".to_owned())).contains("l9"));
     assert!(
         refused(|c| c.cache[1].latency = Some(Span::Cycles(u64::MAX))).contains("cache.l2.latency")
@@ -636,7 +646,7 @@ proptest! {
                 Simulation::new(&machine(|_| ()), memory, FixedLatency::new(0)).unwrap();
             simulation.process(&mut stream.0.iter());
             simulation.finish();
-            simulation.window.retired_at
+            simulation.cpus[0].window.retired_at
         };
         prop_assert!(slots(latency + more) >= slots(latency));
     }

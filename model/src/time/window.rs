@@ -16,21 +16,22 @@
 //!   takes over, and dispatch resumes when it is done.
 //!
 //! The simulation is driven by events, because memory answers late; the next outcome's dispatch is the
-//! one event that is not in the queue. Nothing looks at a later outcome, so how the stream is cut into
-//! batches does not matter. The number of outcomes in flight is bounded by a ring: an outcome enters
+//! one event that is not in the queue. What an outcome has to wait for until then is asked of a [`Wait`], which
+//! lets time pass or says that it is not known yet, and is then asked again. Nothing looks at a later outcome,
+//! so how the stream is cut into batches does not matter. The number of outcomes in flight is bounded by a ring: an outcome enters
 //! when the one that last had its place is over, which for anything but a flood of parts of single
 //! instructions is always the case.
 
 use std::collections::VecDeque;
 
 use crate::address::PhysAddr;
-use crate::config::{Config, InvalidSetting};
+use crate::config::Config;
 use crate::outcome::{MEMORY, Outcome, OutcomeKind, Reference, ReferenceKind, WALKED};
 
-use super::access::{Next, Units};
+use super::access::{Next, Shared, Units};
 use super::dispatch::Queue;
 use super::entry::{ENTRIES, Entry, NOBODY, State, UNKNOWN};
-use super::ideal::Component;
+use super::latencies::Latencies;
 use super::ports::Memory;
 use super::stack::{self, Lap, Stack};
 
@@ -50,10 +51,18 @@ pub(super) enum Awaited {
     Over(u16),
 }
 
+/// How what is awaited becomes known.
+pub(super) trait Wait {
+    /// When it is, if that is known by now.
+    fn until(&mut self, window: &mut Window, awaited: Awaited) -> Option<u64>;
+    /// The present.
+    fn now(&self) -> u64;
+}
+
 /// The state of one CPU's window.
 #[derive(Debug)]
-pub(super) struct Window<M: Memory> {
-    pub(super) units: Units<M>,
+pub(super) struct Window {
+    pub(super) units: Units,
     pub(super) ring: Vec<Entry>,
     /// Outcomes so far.
     pub(super) next: u64,
@@ -85,18 +94,13 @@ pub(super) struct Window<M: Memory> {
     hits: [u64; 2],
 }
 
-impl<M: Memory> Window<M> {
-    /// An empty window over `memory`.
-    pub(super) fn new(
-        config: &Config,
-        memory: M,
-        perfect: Option<Component>,
-    ) -> Result<Self, InvalidSetting> {
+impl Window {
+    /// The empty window of a CPU.
+    pub(super) fn new<M: Memory>(config: &Config, shared: &Shared<M>, cpu: usize) -> Self {
         // Twice the instructions in flight, since an instruction can have several outcomes.
         let places =
             (config.core.rob.clamp(32, ENTRIES as u32 / 2) * 2).next_power_of_two() as usize;
-        let units = Units::new(config, memory, places, perfect)?;
-        Ok(Self {
+        Self {
             ring: vec![Entry::default(); places],
             next: 0,
             oldest: 0,
@@ -110,12 +114,12 @@ impl<M: Memory> Window<M> {
             rob_anchor: (0, 0),
             loads: Queue::new(config.core.load_queue),
             stores: Queue::new(config.core.store_queue),
-            late: units.latencies.ends[0].first,
+            late: shared.latencies.ends[0].first,
             stack: Stack::new(config.cache.len()),
             laps: VecDeque::new(),
             hits: [0, 0],
-            units,
-        })
+            units: Units::new(config, cpu),
+        }
     }
 
     /// The place of outcome number `outcome`.
@@ -138,69 +142,48 @@ impl<M: Memory> Window<M> {
         (distance > 0 && number >= self.oldest).then(|| self.slot_of(number))
     }
 
-    /// Takes in the next outcome. On return it has entered the window; a fetch has been answered, a
-    /// mispredicted branch been resolved, and a fault or kernel outcome has retired: `retired_at` is
-    /// when the kernel's work may begin.
-    pub(super) fn take(&mut self, outcome: &Outcome, references: &[Reference]) {
-        let slot = self.make_room();
-        self.keep(slot, outcome, references);
-        match outcome.kind {
-            OutcomeKind::Fetch => self.fetch(slot),
-            _ => self.dispatch(slot),
-        }
-        self.next += 1;
-        self.hits[0] += u64::from(outcome.hits);
-        self.hits[1] += u64::from(outcome.fetch_hits);
+    /// Lets an outcome that has been admitted begin; true if nothing may follow before it has retired.
+    #[inline]
+    pub(super) fn begin<M: Memory>(
+        &mut self,
+        shared: &mut Shared<M>,
+        slot: u16,
+        outcome: &Outcome,
+    ) -> bool {
+        self.count_in(outcome);
         match outcome.kind {
             OutcomeKind::Load
             | OutcomeKind::Store
             | OutcomeKind::Prefetch
-            | OutcomeKind::HardwarePrefetch { .. } => self.start(slot),
-            OutcomeKind::Fetch => {}
-            OutcomeKind::Mispredict => self.resolve(slot),
-            OutcomeKind::Mark(_) => self.pass(slot),
+            | OutcomeKind::HardwarePrefetch { .. } => self.start(shared, slot),
+            OutcomeKind::Fetch | OutcomeKind::Mispredict => {}
+            OutcomeKind::Mark(_) => self.pass(shared, slot),
             OutcomeKind::Fault(_) => {
-                self.start(slot);
-                self.wait_for(Awaited::Retired(slot));
+                self.start(shared, slot);
+                return true;
             }
             OutcomeKind::Kernel | OutcomeKind::End => {
-                self.pass(slot);
-                self.wait_for(Awaited::Retired(slot));
+                self.pass(shared, slot);
+                return true;
             }
         }
-        self.retire();
+        false
     }
 
-    /// Takes in an outcome that costs nothing but its instructions.
-    pub(super) fn pass_over(&mut self, outcome: &Outcome) {
-        let slot = self.make_room();
-        let alone = Outcome { chain: 0, ancestor: 0, references: 0, ..*outcome };
-        self.keep(slot, &alone, &[]);
-        self.dispatch(slot);
+    /// An outcome is part of the window.
+    #[inline]
+    pub(super) fn count_in(&mut self, outcome: &Outcome) {
         self.next += 1;
         self.hits[0] += u64::from(outcome.hits);
         self.hits[1] += u64::from(outcome.fetch_hits);
-        self.pass(slot);
-        self.retire();
     }
 
     /// Adds the unreported hits of what was taken in to the distribution.
-    pub(super) fn count_hits(&mut self) {
-        let Units { latencies, access_cycles, .. } = &mut self.units;
+    pub(super) fn count_hits<M: Memory>(&mut self, shared: &Shared<M>) {
+        let latencies = &shared.latencies;
         for (hits, slots) in std::mem::take(&mut self.hits).into_iter().zip(latencies.first_hit) {
-            access_cycles.add(latencies.clock.cycles(slots), hits);
+            self.units.access_cycles.add(latencies.clock.cycles(slots), hits);
         }
-    }
-
-    /// Lets everything in flight finish.
-    pub(super) fn drain(&mut self) {
-        self.simulate(UNKNOWN, Awaited::Nothing);
-        self.units.controller.drain();
-    }
-
-    /// Lets everything in flight retire. Lines of stores may still be on their way.
-    pub(super) fn settle(&mut self) {
-        self.wait_for(Awaited::Empty);
     }
 
     /// Lets `slots` go by, in which nothing is in flight.
@@ -209,46 +192,15 @@ impl<M: Memory> Window<M> {
         self.resume(self.retired_at + slots);
     }
 
-    /// Memory serves `addr` some `slots` after everything has retired, without being simulated.
-    pub(super) fn touch(&mut self, slots: u64, addr: PhysAddr) {
-        let at = self.retired_at.saturating_add(slots);
-        self.simulate(at, Awaited::Nothing);
-        self.units.controller.touch(at, addr);
-    }
-
-    /// Processes events up to `limit`, the slot of the next dispatch, or until what is awaited is known.
-    pub(super) fn simulate(&mut self, limit: u64, awaited: Awaited) {
-        while self.time_of(awaited) == UNKNOWN {
-            let time = self.units.events.next_time();
-            if let Some((slot, back)) = self.units.controller.poll(time.min(limit)) {
-                let now = self.units.now;
-                self.units.events.push(now, back.max(now), slot);
-                continue;
-            }
-            if time > limit {
-                return;
-            }
-            let Some(slot) = self.units.events.pop() else { return };
-            self.units.now = time;
-            self.run(slot);
-        }
-    }
-
-    /// Processes events until what is awaited is known; returns it. Dispatch is blocked meanwhile.
-    #[inline]
-    pub(super) fn wait_for(&mut self, awaited: Awaited) -> u64 {
-        if self.time_of(awaited) == UNKNOWN {
-            self.simulate(UNKNOWN, awaited);
-        }
-        // Every entry waits for an event, for a unit that an entry with an event holds, or for an
-        // older entry; without events nothing is unknown.
+    /// What is awaited, if it is known.
+    #[inline(always)]
+    pub(super) fn known(&self, awaited: Awaited) -> Option<u64> {
         let time = self.time_of(awaited);
-        debug_assert!(time != UNKNOWN, "nothing happens any more");
-        if time == UNKNOWN { self.units.now } else { time }
+        (time != UNKNOWN).then_some(time)
     }
 
-    #[inline]
-    fn time_of(&self, awaited: Awaited) -> u64 {
+    #[inline(always)]
+    pub(super) fn time_of(&self, awaited: Awaited) -> u64 {
         let entry = |slot: u16| &self.ring[usize::from(slot)];
         match awaited {
             Awaited::Nothing => UNKNOWN,
@@ -264,10 +216,10 @@ impl<M: Memory> Window<M> {
 
     /// Frees the next place of the ring.
     #[inline]
-    fn make_room(&mut self) -> u16 {
+    pub(super) fn make_room(&mut self, wait: &mut impl Wait) -> Option<u16> {
         let slot = self.slot_of(self.next);
         if self.next >= self.ring.len() as u64 {
-            self.wait_for(Awaited::Over(slot));
+            wait.until(self, Awaited::Over(slot))?;
             self.units.references.forget(self.ring[usize::from(slot)].references);
             let oldest = self.next - self.ring.len() as u64;
             if self.rob_next <= oldest {
@@ -275,23 +227,29 @@ impl<M: Memory> Window<M> {
             }
             self.oldest = oldest + 1;
         }
-        slot
+        Some(slot)
     }
 
     /// Fills in the entry of an outcome that has not entered the window yet.
     #[inline]
-    fn keep(&mut self, slot: u16, outcome: &Outcome, references: &[Reference]) {
+    pub(super) fn keep(
+        &mut self,
+        latencies: &Latencies,
+        slot: u16,
+        outcome: &Outcome,
+        references: &[Reference],
+    ) {
         self.instructions += u64::from(outcome.instructions);
         let references_at = self.units.references.next();
-        let kept = self.keep_references(references);
+        let kept = self.keep_references(latencies.walks, references);
         let older = self.back(self.next, outcome.ancestor);
         let waits = older.is_some() || outcome.chain > 0;
         // The walk that a younger outcome's hit may have to wait for is not its own.
         let walks = kept.walk_reads > 0 || (outcome.tlb == WALKED && outcome.translation_fill == 0);
-        let walks = walks && self.units.latencies.walks;
+        let walks = walks && latencies.walks;
         let late = self.late;
         if !matches!(outcome.kind, OutcomeKind::Mark(_)) {
-            self.late = self.units.latencies.ends[0].first;
+            self.late = latencies.ends[0].first;
         }
         let instruction = self.instructions;
         let number = self.next;
@@ -324,6 +282,7 @@ impl<M: Memory> Window<M> {
             chain: outcome.chain,
             walks,
             writes: kept.writes > 0,
+            upgrades: kept.upgrades,
             late,
             ..Entry::default()
         };
@@ -331,17 +290,17 @@ impl<M: Memory> Window<M> {
 
     /// Keeps the references that the outcome still needs when it has entered.
     #[inline]
-    fn keep_references(&mut self, references: &[Reference]) -> Kept {
+    fn keep_references(&mut self, walks: bool, references: &[Reference]) -> Kept {
         let mut kept = Kept::default();
         for reference in references {
             match reference.kind {
-                ReferenceKind::Walk if !self.units.latencies.walks => {}
+                ReferenceKind::Walk if !walks => {}
                 ReferenceKind::Walk => {
                     self.units.references.keep(*reference);
                     kept.walk_reads += 1;
                 }
                 ReferenceKind::Demand => kept.demand = reference.addr,
-                ReferenceKind::Upgrade => {}
+                ReferenceKind::Upgrade => kept.upgrades = true,
                 ReferenceKind::TableWrite | ReferenceKind::Writeback | ReferenceKind::Write => {
                     if reference.served == MEMORY {
                         self.units.references.keep(*reference);
@@ -355,14 +314,15 @@ impl<M: Memory> Window<M> {
 
     /// Carries an entry on until it has to wait.
     #[inline(always)]
-    pub(super) fn run(&mut self, slot: u16) {
+    pub(super) fn run<M: Memory>(&mut self, shared: &mut Shared<M>, slot: u16) {
         loop {
-            let goes_on = match self.units.go_on(&mut self.ring[usize::from(slot)], slot) {
+            let goes_on = match self.units.go_on(shared, &mut self.ring[usize::from(slot)], slot) {
                 Next::Wait => false,
                 Next::OtherWalk => self.other_walk(slot),
-                Next::Translated => self.translated(slot),
+                Next::Translated => self.translated(shared, slot),
+                Next::Prefetched => self.prefetched(slot),
                 Next::OtherFill => self.other_fill(slot),
-                Next::Filled => self.filled(slot),
+                Next::Filled => self.filled(shared, slot),
             };
             if !goes_on {
                 return;
@@ -371,7 +331,7 @@ impl<M: Memory> Window<M> {
     }
 
     /// Retires, in order, what may retire.
-    pub(super) fn retire(&mut self) {
+    pub(super) fn retire<M: Memory>(&mut self, shared: &Shared<M>) {
         while self.retiring < self.next {
             let slot = usize::from(self.slot_of(self.retiring));
             let entry = &mut self.ring[slot];
@@ -383,7 +343,7 @@ impl<M: Memory> Window<M> {
             entry.retired = at;
             self.stack.charge(stack::BASE, u64::from(entry.instructions));
             if at > usual {
-                let ends = self.units.latencies.ends[usize::from(entry.is_fetch())];
+                let ends = shared.latencies.ends[usize::from(entry.is_fetch())];
                 self.stack.charge_stall(entry, ends, at - usual);
             }
             self.retired_at = at;
@@ -402,10 +362,18 @@ impl<M: Memory> Window<M> {
     }
 }
 
+impl Outcome {
+    /// The same instructions, of which nothing is known but that they pass.
+    pub(super) fn without_effect(&self) -> Self {
+        Self { chain: 0, ancestor: 0, references: 0, ..*self }
+    }
+}
+
 /// What an outcome's references come to.
 #[derive(Default)]
 struct Kept {
     walk_reads: u16,
     demand: PhysAddr,
     writes: u16,
+    upgrades: bool,
 }

@@ -23,6 +23,7 @@ fn cache(name: &str, level: u8, lines: u64, ways: u32) -> Cache {
         indexing: Indexing::Pipt,
         alias: None,
         mshrs: 8,
+        bandwidth: None,
         write: Write::Back,
         write_allocate: true,
         inclusion: Inclusion::NonInclusive,

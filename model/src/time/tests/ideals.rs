@@ -9,7 +9,7 @@ fn ideal(config: &Config, stream: &mut Trace, component: Component) -> u64 {
     let mut simulation = Simulation::with(config, memory, device, Some(component)).unwrap();
     assert!(simulation.process(&mut stream.0.iter()).is_none());
     simulation.finish();
-    simulation.window.units.latencies.clock.cycles(simulation.totals().0.total())
+    simulation.clock().cycles(simulation.stack().total())
 }
 
 #[test]

@@ -64,3 +64,71 @@ fn prefetches_wait_for_registers_of_their_cache() {
         assert_eq!(run(&config, stream.end(0)).get("run.cycles"), expected);
     }
 }
+
+/// A demand that finds a line on its way into l2 holds its register of l1d until it is there.
+#[test]
+fn who_waits_for_a_prefetch_holds_the_registers_above() {
+    let run = |registers: u32, line_fill: u32| {
+        let mut config = prefetching();
+        config.cache[0].mshrs = registers;
+        let mut stream = Trace::default();
+        stream.add(outcome(OutcomeKind::HardwarePrefetch { into: 1 }, 1, MEMORY));
+        stream.add(Outcome { line_fill, ..outcome(OutcomeKind::Load, 1, 1) });
+        stream.add(outcome(OutcomeKind::Load, 1, 1));
+        super::run(&config, stream.end(0))
+    };
+    // The first waits for the rest of the miss, and the second one's look-up begins then.
+    assert_eq!(run(1, 1).get("run.cycles"), MISS + 14);
+    assert_eq!(run(2, 1).slots, MISS * WIDTH + 1);
+    assert_eq!(run(1, 0).slots, 2 * 14 * WIDTH + 1);
+    assert_eq!(run(1, 1).get("l2.prefetch.late"), 1);
+    // What it waited for, from a slot and a look-up on, is memory.
+    assert_eq!(run(1, 1).get("cycles.dram"), (MISS * WIDTH - 14 * WIDTH - 1) / WIDTH);
+}
+
+/// Prefetches whose walks need the registers that others hold end, and so does everything else.
+#[test]
+fn nobody_waits_for_a_prefetch_that_waits_for_a_walk() {
+    let mut config = prefetching();
+    config.cache[0].mshrs = 1;
+    config.mmu.walker.entry_level = None;
+    let mut stream = Trace::default();
+    let walked = Outcome { tlb: WALKED, ..outcome(OutcomeKind::Load, 1, 0) };
+    stream.with(walked, &walk(&[1, 1, MEMORY]), &[]);
+    let prefetch = outcome(OutcomeKind::HardwarePrefetch { into: 1 }, 0, MEMORY);
+    stream.add(Outcome { translation_fill: 1, ..prefetch });
+    stream.add(Outcome { line_fill: 1, ..outcome(OutcomeKind::Load, 1, 1) });
+    stream.add(outcome(OutcomeKind::Load, 1, MEMORY));
+    assert!(run(&config, stream.end(0)).get("run.cycles") > 2 * MISS);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_stream_with_prefetches_ends(
+        list in prop::collection::vec((any_outcome(), 0..6u8, 0..4u32), 1..300),
+        cut in 1..50usize,
+        (registers, lower, walkers) in (1..4u32, 1..4u32, 1..3u32),
+        bandwidth in prop::option::of(1..40u32),
+    ) {
+        let mut config = prefetching();
+        config.mmu.walker.entry_level = None;
+        (config.cache[0].mshrs, config.cache[1].mshrs) = (registers, lower);
+        config.cache[1].bandwidth = bandwidth;
+        config.mmu.walker.count = walkers;
+        let list: Vec<_> = list
+            .into_iter()
+            .map(|((mut outcome, references, work), into, line_fill)| {
+                if into < 2 && work.is_empty() {
+                    outcome.kind = OutcomeKind::HardwarePrefetch { into };
+                }
+                outcome.line_fill = line_fill;
+                (outcome, references, work)
+            })
+            .collect();
+        let whole = run_in_batches(&config, &[batch(&list)]);
+        let parts: Vec<_> = list.chunks(cut).map(batch).collect();
+        prop_assert_eq!(whole.statistics, run_in_batches(&config, &parts).statistics);
+    }
+}
