@@ -20,12 +20,21 @@ pub struct ReadArgs {
     /// What the numbers of that column are: page or byte
     #[arg(long, value_name = "UNIT")]
     pub unit: Option<Unit>,
+    /// How many bytes each byte of a compressed trace may stand for; without it, some more than traces
+    /// reach and less than what is made to waste time and space
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_expansion: Option<u64>,
 }
 
 impl ReadArgs {
     /// What the arguments ask of the library.
     pub fn options(&self) -> OpenOptions {
-        OpenOptions { format: self.trace_format, column: self.column.clone(), unit: self.unit }
+        OpenOptions {
+            format: self.trace_format,
+            column: self.column.clone(),
+            unit: self.unit,
+            max_expansion: self.max_expansion,
+        }
     }
 }
 

@@ -353,6 +353,7 @@ impl Planner<'_> {
                 format: entry.format,
                 column: entry.column.clone(),
                 unit: entry.unit,
+                ..OpenOptions::default()
             };
             let keys = vec![("trace".to_owned(), name.clone())];
             all.push(Listed {

@@ -1,11 +1,9 @@
 //! Which format a stream has, by its first bytes; its name decides only where they do not.
 
-use std::path::Path;
-
 use crate::error::TraceError;
 use crate::formats::stream::Stream;
 use crate::formats::text;
-use crate::formats::{Format, Input};
+use crate::formats::{Format, Input, champsim, drmemtrace};
 
 /// How many bytes the guess looks at.
 const SAMPLE: usize = 16 << 10;
@@ -21,11 +19,17 @@ pub fn guess(stream: &mut Stream) -> Result<Format, TraceError> {
     if sample.starts_with(&crate::flt::MAGIC) {
         return Ok(Format::Flt);
     }
+    if drmemtrace::is_likely(sample) {
+        return Ok(Format::Drmemtrace);
+    }
     if sample.is_empty() {
         // Nothing is a trace of no records in every text format.
         return Ok(hint.filter(|format| format.is_text()).unwrap_or(Format::Pages));
     }
     let candidates = candidates(sample);
+    if candidates.is_empty() && champsim::is_likely(sample) {
+        return Ok(Format::Champsim);
+    }
     match (candidates.as_slice(), hint) {
         // A csv file of one column and no header looks like page numbers.
         ([Format::Pages], Some(Format::Csv)) => Ok(Format::Csv),
@@ -56,12 +60,7 @@ fn undecided(input: &Input, candidates: &[Format]) -> TraceError {
 /// The format that the input's name suggests, compression suffixes aside.
 fn hint(input: &Input) -> Option<Format> {
     let Input::Path(path) = input else { return None };
-    Format::of_suffix(path).or_else(|| {
-        let suffix = path.extension()?.to_str()?.to_ascii_lowercase();
-        matches!(suffix.as_str(), "gz" | "xz" | "zst")
-            .then(|| Format::of_suffix(Path::new(path.file_stem()?)))
-            .flatten()
-    })
+    Format::of_suffix(path)
 }
 
 /// The text formats that the telling lines of `sample` fit.

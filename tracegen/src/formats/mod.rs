@@ -1,13 +1,17 @@
 //! Files of traces in any format: [`open`] reads them, [`create`] writes them. Foreign formats, one file
 //! each.
 
+pub mod champsim;
+pub mod compression;
 pub mod csv;
 pub mod din;
+pub mod drmemtrace;
 mod guess;
 pub mod lackey;
 pub mod losses;
 pub mod output;
 pub mod pages;
+pub mod records;
 pub mod slice;
 pub mod stream;
 pub mod summary;
@@ -22,6 +26,7 @@ use crate::metadata::Metadata;
 use crate::sink::Sink;
 use crate::source::Source;
 
+use compression::Compression;
 use output::Output;
 use slice::Slice;
 use stream::Stream;
@@ -29,9 +34,6 @@ use text::TextSource;
 
 /// The page of the page-number formats, in bytes.
 pub const PAGE: u64 = 4096;
-
-/// The formats that [`create`] writes, for messages.
-const WRITTEN: &str = "flt, lackey, din, csv and pages";
 
 /// Where a trace is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +107,12 @@ impl Format {
         }
     }
 
-    /// The format whose files are named like `path`.
+    /// The format whose files are named like `path`, a compression's suffix aside.
     pub fn of_suffix(path: &Path) -> Option<Self> {
         let suffix = path.extension()?.to_str()?.to_ascii_lowercase();
+        if Compression::is_suffix(&suffix) {
+            return Self::of_suffix(Path::new(path.file_stem()?));
+        }
         Some(match suffix.as_str() {
             "flt" => Self::Flt,
             "lackey" => Self::Lackey,
@@ -119,6 +124,11 @@ impl Format {
             "rep" => Self::Rep,
             _ => return None,
         })
+    }
+
+    /// Whether [`create`] writes it.
+    pub const fn is_written(self) -> bool {
+        !matches!(self, Self::Drmemtrace | Self::Rep)
     }
 
     /// Whether an empty file is a trace of this format.
@@ -189,6 +199,17 @@ pub struct OpenOptions {
     pub column: Option<Column>,
     /// The unit of that column.
     pub unit: Option<Unit>,
+    /// How many decompressed bytes a compressed one may stand for, where its compression's usual bound is
+    /// not to hold.
+    pub max_expansion: Option<u64>,
+    /// How many CPUs the threads of a drmemtrace trace run on: as many as live at once if it is left out.
+    pub cpus: Option<u16>,
+}
+
+impl OpenOptions {
+    fn drmemtrace(&self) -> drmemtrace::Options {
+        drmemtrace::Options { cpus: self.cpus, max_expansion: self.max_expansion }
+    }
 }
 
 /// Opens a trace. Input that is compressed with gzip, xz or zstd is decompressed on the way; the whole
@@ -211,8 +232,12 @@ pub fn open_as(
     if let Input::Path(path) = input
         && path.is_dir()
     {
-        let message = "drmemtrace (a directory) is not read yet".to_owned();
-        return Err(TraceError::Format { path: path.clone(), message });
+        if let Some(format) = options.format.filter(|format| *format != Format::Drmemtrace) {
+            let message = format!("a directory is no {} trace", format.name());
+            return Err(TraceError::Format { path: path.clone(), message });
+        }
+        let trace = drmemtrace::Drmemtrace::open(path, options.drmemtrace())?;
+        return Ok((Format::Drmemtrace, Box::new(trace)));
     }
     open_stream(Stream::open(input)?, options)
 }
@@ -225,6 +250,9 @@ pub fn open_stream(
     mut stream: Stream,
     options: &OpenOptions,
 ) -> Result<(Format, Box<dyn Source>), TraceError> {
+    if let Some(most) = options.max_expansion {
+        stream.limit_expansion(most);
+    }
     let csv_only = options.column.is_some() || options.unit.is_some();
     let path = stream.input().path();
     let refused = |message: String| TraceError::Format { path: path.clone(), message };
@@ -245,7 +273,9 @@ pub fn open_stream(
         Format::Csv => {
             Box::new(TextSource::new(stream, csv::Csv::new(options.column.clone(), options.unit)))
         }
-        Format::Champsim | Format::Drmemtrace | Format::Rep => {
+        Format::Champsim => Box::new(champsim::Champsim::new(stream)),
+        Format::Drmemtrace => Box::new(drmemtrace::Drmemtrace::new(stream, options.drmemtrace())?),
+        Format::Rep => {
             return Err(refused(format!("{} is not read yet", format.name())));
         }
     };
@@ -278,7 +308,8 @@ pub fn open_slice(
     Ok(Box::new(Slice::new(open(input, options)?, start, count)))
 }
 
-/// Creates a trace file; `-` is standard output. `metadata` is kept where the format has a place for it.
+/// Creates a trace file; `-` is standard output. A path that ends with .gz, .xz or .zst is compressed so.
+/// `metadata` is kept where the format has a place for it.
 ///
 /// # Errors
 /// The file cannot be created, or the format is not written.
@@ -287,22 +318,14 @@ pub fn create(
     format: Format,
     metadata: &Metadata,
 ) -> Result<Box<dyn Sink>, TraceError> {
-    let refused = |message: String| TraceError::Format { path: path.to_owned(), message };
-    if let Some(suffix) = path.extension().and_then(|suffix| suffix.to_str())
-        && ["gz", "xz", "zst"].contains(&suffix.to_ascii_lowercase().as_str())
-    {
-        let message = format!(
-            "traces are read from .{suffix} files and not yet written to them; leave out .{suffix}"
-        );
-        return Err(refused(message));
-    }
-    match format {
-        Format::Champsim => return Err(refused("champsim is not written yet".to_owned())),
-        Format::Drmemtrace | Format::Rep => {
-            let message = format!("{} is only read; {WRITTEN} are written", format.name());
-            return Err(refused(message));
-        }
-        _ => {}
+    if !format.is_written() {
+        let written: Vec<_> = Format::ALL
+            .into_iter()
+            .filter(|format| format.is_written())
+            .map(Format::name)
+            .collect();
+        let message = format!("{} is only read; written are {}", format.name(), written.join(", "));
+        return Err(TraceError::Format { path: path.to_owned(), message });
     }
     let output = Output::create(path)?;
     Ok(match format {
@@ -310,6 +333,7 @@ pub fn create(
         Format::Lackey => Box::new(lackey::LackeyWriter::new(output)),
         Format::Din => Box::new(din::DinWriter::new(output)),
         Format::Csv => Box::new(csv::CsvWriter::new(output)),
+        Format::Champsim => Box::new(champsim::ChampsimWriter::new(output)),
         _ => Box::new(pages::PagesWriter::new(output)),
     })
 }

@@ -1,50 +1,19 @@
 //! A file or standard input as bytes, decompressed on the way where its first bytes say so.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::TraceError;
 use crate::formats::Input;
+use crate::formats::compression::{Compression, MAGIC};
 
-/// What an xz stream's dictionary may cost. `xz -9` needs 65 MiB; a damaged or hostile header may ask
-/// for 4 GiB.
-const XZ_MEMORY: u64 = 256 << 20;
 /// How many bytes are read at once.
 const CHUNK: usize = 128 << 10;
 
-/// A compression that is undone on reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// RFC 1952; members may follow each other.
-    Gzip,
-    /// The .xz format; streams may follow each other.
-    Xz,
-    /// RFC 8878; frames may follow each other.
-    Zstandard,
-}
-
-impl Compression {
-    /// The compression whose files start with `magic`.
-    fn of(magic: &[u8]) -> Option<Self> {
-        match magic {
-            [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Some(Self::Xz),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstandard),
-            _ => None,
-        }
-    }
-
-    /// Its usual name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Xz => "xz",
-            Self::Zstandard => "zstd",
-        }
-    }
-}
+/// A decompressed stream of fewer bytes than this is no bomb, whatever it came from.
+const HARMLESS: u64 = 64 << 20;
 
 /// Bytes of an [`Input`], decompressed.
 pub struct Stream {
@@ -54,9 +23,13 @@ pub struct Stream {
     /// Bytes that were looked at before they were read, and how many of them have been read since.
     head: Vec<u8>,
     head_read: usize,
+    /// Bytes that have been read, and bytes that have been decompressed for that.
     produced: u64,
+    pulled: u64,
     consumed: Arc<AtomicU64>,
     length: Option<u64>,
+    /// How many decompressed bytes a compressed one may stand for.
+    expansion: u64,
 }
 
 impl Stream {
@@ -87,14 +60,14 @@ impl Stream {
     ) -> Result<Self, TraceError> {
         let failed = |source| TraceError::Io { path: input.path(), source };
         let mut magic = Vec::new();
-        raw.by_ref().take(6).read_to_end(&mut magic).map_err(failed)?;
+        raw.by_ref().take(MAGIC as u64).read_to_end(&mut magic).map_err(failed)?;
         let compression = Compression::of(&magic);
         let consumed = Arc::new(AtomicU64::new(0));
         let whole = Counted { inner: Cursor::new(magic).chain(raw), count: Arc::clone(&consumed) };
         let reader: Box<dyn Read + Send> = match compression {
             None => Box::new(whole),
             Some(compression) => {
-                decompress(BufReader::with_capacity(CHUNK, whole), compression).map_err(failed)?
+                compression.undo(BufReader::with_capacity(CHUNK, whole)).map_err(failed)?
             }
         };
         let input = input.clone();
@@ -105,8 +78,10 @@ impl Stream {
             head: Vec::new(),
             head_read: 0,
             produced: 0,
+            pulled: 0,
             consumed,
             length,
+            expansion: compression.map_or(u64::MAX, Compression::usual_expansion),
         })
     }
 
@@ -118,6 +93,12 @@ impl Stream {
     /// The compression that is being undone.
     pub fn compression(&self) -> Option<Compression> {
         self.compression
+    }
+
+    /// Lets a compressed byte stand for at most `most` decompressed ones, instead of what its compression
+    /// usually stays below.
+    pub fn limit_expansion(&mut self, most: u64) {
+        self.expansion = most;
     }
 
     /// How many decompressed bytes have been read.
@@ -189,9 +170,33 @@ impl Stream {
         loop {
             match self.reader.read(buffer) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                result => return result.map_err(|error| self.failed(error)),
+                Err(error) => return Err(self.failed(error)),
+                Ok(count) => {
+                    self.pulled += count as u64;
+                    self.expanded()?;
+                    return Ok(count);
+                }
             }
         }
+    }
+
+    /// Refuses a stream that decompresses to far more than it is.
+    fn expanded(&self) -> Result<(), TraceError> {
+        let Some(compression) = self.compression else { return Ok(()) };
+        let consumed = self.consumed.load(Ordering::Relaxed);
+        if self.pulled < HARMLESS || self.pulled / consumed.max(1) < self.expansion {
+            return Ok(());
+        }
+        Err(TraceError::Binary {
+            path: self.input.path(),
+            offset: consumed,
+            message: format!(
+                "the {} stream decompresses to over {} times its size, as one made to waste time and \
+                 space does; if it is a trace, raise the limit with --max-expansion",
+                compression.name(),
+                self.expansion
+            ),
+        })
     }
 
     fn failed(&self, source: std::io::Error) -> TraceError {
@@ -210,24 +215,6 @@ impl Stream {
             _ => TraceError::Io { path, source },
         }
     }
-}
-
-fn decompress<R: BufRead + Send + 'static>(
-    reader: R,
-    compression: Compression,
-) -> std::io::Result<Box<dyn Read + Send>> {
-    Ok(match compression {
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-        Compression::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(
-                XZ_MEMORY,
-                liblzma::stream::CONCATENATED,
-            )?;
-            Box::new(liblzma::bufread::XzDecoder::new_stream(reader, stream))
-        }
-        // The decoder's own bound on the window is 128 MiB.
-        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::with_buffer(reader)?),
-    })
 }
 
 /// Counts what passes through.
