@@ -8,10 +8,11 @@
 
 use crate::batch::Batch;
 use crate::error::TraceError;
+use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
 use crate::formats::text::{self, Fault, LineFormat};
-use crate::formats::{Column, Unit};
+use crate::formats::{Column, PAGE, Unit};
 use crate::record::{Access, AccessKind};
 use crate::sink::Sink;
 
@@ -142,6 +143,36 @@ impl LineFormat for Csv {
         };
         batch.push_access(Access { addr, size: 1, ..Access::default() });
         Ok(())
+    }
+
+    #[inline]
+    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+        let column = self.picked?;
+        let mut start = 0;
+        for _ in 0..column {
+            let comma = memchr::memchr3(b',', b'"', b'\n', &text[start..])? + start;
+            if text[comma] != b',' {
+                return None;
+            }
+            start = comma + 1;
+        }
+        if text.first() == Some(&b'#') {
+            return None;
+        }
+        let field: &[u8; 17] = text[start..].first_chunk()?;
+        let (value, digits) = digits::decimal(field.first_chunk()?);
+        // Fewer than 16 digits are below 2^52 pages.
+        if digits == 0 || digits == 16 {
+            return None;
+        }
+        let end = match field[digits] {
+            b'\n' => start + digits,
+            b',' => start + digits + memchr::memchr(b'\n', &text[start + digits..])?,
+            _ => return None,
+        };
+        let addr = if self.unit == Some(Unit::Page) { value * PAGE } else { value };
+        batch.push_access(Access { addr, size: 1, ..Access::default() });
+        Some(end + 1)
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::batch::Batch;
 use crate::error::TraceError;
+use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
 use crate::formats::text::{self, Fault, LineFormat};
@@ -47,6 +48,31 @@ impl LineFormat for Din {
         if !matches!(line.get(end), None | Some(b' ' | b'\t')) {
             return Err(Fault::expected("a hexadecimal address", line, at));
         }
+        self.push(kind, addr, batch);
+        Ok(())
+    }
+
+    #[inline]
+    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+        let line: &[u8; 24] = text.first_chunk()?;
+        let kind = match line {
+            [b'0', b' ', ..] => AccessKind::Load,
+            [b'1', b' ', ..] => AccessKind::Store,
+            [b'2', b' ', ..] => AccessKind::Fetch,
+            _ => return None,
+        };
+        let (addr, digits) = digits::hexadecimal(line[2..].first_chunk()?);
+        if digits == 0 || line[2 + digits] != b'\n' {
+            return None;
+        }
+        self.push(kind, addr, batch);
+        Some(2 + digits + 1)
+    }
+}
+
+impl Din {
+    #[inline]
+    fn push(&mut self, kind: AccessKind, addr: u64, batch: &mut Batch) {
         if kind == AccessKind::Fetch {
             self.fetched = Some(addr);
         }
@@ -57,7 +83,6 @@ impl LineFormat for Din {
         };
         let size = rest_of_word(addr);
         batch.push_access(Access { kind, addr, size, site, gap, ..Access::default() });
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::TraceError;
 use crate::formats::stream::Stream;
 use crate::formats::text;
-use crate::formats::{Format, Input, champsim, drmemtrace};
+use crate::formats::{Format, Input, champsim, damon, drmemtrace, perf_script, rep};
 
 /// How many bytes the guess looks at.
 const SAMPLE: usize = 16 << 10;
@@ -81,6 +81,17 @@ fn candidates(sample: &[u8]) -> Vec<Format> {
     let mut found = Vec::new();
     if lines.iter().any(|line| is_lackey(line)) {
         return vec![Format::Lackey];
+    }
+    if rep::is_likely(&lines) {
+        return vec![Format::Rep];
+    }
+    if lines.iter().any(|line| damon::is_likely(line)) {
+        return vec![Format::Damon];
+    }
+    if lines.iter().all(|line| perf_script::is_likely(line) || line.starts_with(b"\t"))
+        && lines.iter().any(|line| perf_script::is_likely(line))
+    {
+        return vec![Format::PerfScript];
     }
     // A first line may be a header of a csv file; the others tell.
     let telling = if lines.len() > 1 { &lines[1..] } else { &lines[..] };

@@ -9,6 +9,7 @@
 
 use crate::batch::Batch;
 use crate::error::TraceError;
+use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
 use crate::formats::text::{self, Fault, LineFormat};
@@ -49,9 +50,43 @@ impl LineFormat for Lackey {
         self.push(letter, addr, size, batch);
         Ok(())
     }
+
+    #[inline]
+    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+        const ADDRESS: usize = 3;
+        let line: &[u8; 32] = text.first_chunk()?;
+        let letter = match line {
+            [b'I', b' ', b' ', ..] => b'I',
+            [b' ', letter @ (b'L' | b'S' | b'M'), b' ', ..] => *letter,
+            _ => return None,
+        };
+        let (addr, digits) = digits::hexadecimal(line[ADDRESS..].first_chunk()?);
+        // At most 3 + 16 bytes so far: a comma, four digits and the line's end lie within the 32.
+        let mut at = ADDRESS + digits;
+        if digits == 0 || line[at] != b',' {
+            return None;
+        }
+        let mut size = 0;
+        for _ in 0..4 {
+            at += 1;
+            match line[at] {
+                digit @ b'0'..=b'9' => size = size * 10 + u32::from(digit - b'0'),
+                _ => break,
+            }
+        }
+        at += usize::from(line[at] != b'\n');
+        // A line end behind one digit or more.
+        if line[at] != b'\n' || !line[at - 1].is_ascii_digit() {
+            return None;
+        }
+        addr.checked_add(u64::from(size.saturating_sub(1)))?;
+        self.push(letter, addr, size, batch);
+        Some(at + 1)
+    }
 }
 
 impl Lackey {
+    #[inline]
     fn push(&mut self, letter: u8, addr: u64, size: u32, batch: &mut Batch) {
         if letter == b'I' {
             self.fetched = Some(addr);

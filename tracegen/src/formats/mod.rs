@@ -4,6 +4,8 @@
 pub mod champsim;
 pub mod compression;
 pub mod csv;
+pub mod damon;
+mod digits;
 pub mod din;
 pub mod drmemtrace;
 mod guess;
@@ -11,7 +13,9 @@ pub mod lackey;
 pub mod losses;
 pub mod output;
 pub mod pages;
+pub mod perf_script;
 pub mod records;
+pub mod rep;
 pub mod slice;
 pub mod stream;
 pub mod summary;
@@ -78,11 +82,15 @@ pub enum Format {
     Csv,
     /// malloc-lab allocation traces.
     Rep,
+    /// Samples that `perf script` prints.
+    PerfScript,
+    /// Regions that `damo report raw` prints.
+    Damon,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Flt,
         Self::Lackey,
         Self::Din,
@@ -91,6 +99,8 @@ impl Format {
         Self::Pages,
         Self::Csv,
         Self::Rep,
+        Self::PerfScript,
+        Self::Damon,
     ];
 
     /// The name that the command line uses.
@@ -104,6 +114,8 @@ impl Format {
             Self::Pages => "pages",
             Self::Csv => "csv",
             Self::Rep => "rep",
+            Self::PerfScript => "perf-script",
+            Self::Damon => "damon",
         }
     }
 
@@ -122,13 +134,15 @@ impl Format {
             "pages" => Self::Pages,
             "csv" => Self::Csv,
             "rep" => Self::Rep,
+            "perf-script" => Self::PerfScript,
+            "damon" => Self::Damon,
             _ => return None,
         })
     }
 
     /// Whether [`create`] writes it.
     pub const fn is_written(self) -> bool {
-        !matches!(self, Self::Drmemtrace | Self::Rep)
+        !matches!(self, Self::Drmemtrace | Self::Rep | Self::PerfScript | Self::Damon)
     }
 
     /// Whether an empty file is a trace of this format.
@@ -275,11 +289,26 @@ pub fn open_stream(
         }
         Format::Champsim => Box::new(champsim::Champsim::new(stream)),
         Format::Drmemtrace => Box::new(drmemtrace::Drmemtrace::new(stream, options.drmemtrace())?),
-        Format::Rep => {
-            return Err(refused(format!("{} is not read yet", format.name())));
+        Format::Rep => Box::new(TextSource::new(stream, rep::Rep::default())),
+        Format::PerfScript => {
+            let text = TextSource::new(stream, perf_script::PerfScript::default());
+            Box::new(text.with_metadata(sparse("perf script", "the samples of perf")))
+        }
+        Format::Damon => {
+            let text = TextSource::new(stream, damon::Damon::default());
+            Box::new(text.with_metadata(sparse("damo report raw", "the samples of DAMON")))
         }
     };
     Ok((format, source))
+}
+
+/// What a trace says of itself that does not have every access, but only `what`.
+fn sparse(producer: &str, what: &str) -> Metadata {
+    Metadata {
+        producer: producer.to_owned(),
+        parameters: vec![("sparse".to_owned(), format!("only {what}, not every access"))],
+        ..Metadata::default()
+    }
 }
 
 /// Opens the records `start .. start + count` of a trace, counted from 0. An `.flt` file that is not

@@ -5,6 +5,7 @@
 use crate::batch::Batch;
 use crate::error::TraceError;
 use crate::formats::PAGE;
+use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
 use crate::formats::text::{self, Fault, LineFormat};
@@ -28,6 +29,18 @@ impl LineFormat for Pages {
         let addr = text::page_address(page, line, start)?;
         batch.push_access(Access { addr, size: 1, ..Access::default() });
         Ok(())
+    }
+
+    #[inline]
+    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+        let line: &[u8; 17] = text.first_chunk()?;
+        let (page, digits) = digits::decimal(line.first_chunk()?);
+        // Fewer than 16 digits are below 2^52 pages.
+        if digits == 0 || digits == 16 || line[digits] != b'\n' {
+            return None;
+        }
+        batch.push_access(Access { addr: page * PAGE, size: 1, ..Access::default() });
+        Some(digits + 1)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Hand-written files, errors by place, the guess, and round trips through each writer.
 
+mod broken;
 mod champsim;
 mod compression;
 mod drmemtrace;
+mod events;
+mod fast;
 
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -180,10 +183,6 @@ fn the_content_tells_the_format() {
     assert_eq!(told("x.din.gz", "").unwrap(), Format::Din);
     let error = told("x", "what is this\n").unwrap_err().to_string();
     assert!(error.contains("--from") && error.contains("lackey"), "{error}");
-    for (name, wanted) in [("x.rep", "rep"), ("x.drmemtrace", "drmemtrace")] {
-        let error = told(name, "\u{0}\u{1}").unwrap_err().to_string();
-        assert!(error.contains(&format!("{wanted} is not read yet")), "{error}");
-    }
     let options =
         OpenOptions { format: Some(Format::Din), unit: Some(Unit::Page), ..OpenOptions::default() };
     assert!(read_as("x", b"0 1\n", &options).is_err());
@@ -243,7 +242,7 @@ fn what_a_format_cannot_say_is_told() {
             "the CPUs",
         ]
     );
-    for format in [Format::Rep, Format::Drmemtrace] {
+    for format in [Format::Rep, Format::Drmemtrace, Format::PerfScript, Format::Damon] {
         assert!(create(Path::new("nowhere"), format, &Metadata::default()).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use crate::batch::{BATCH_ACCESSES, Batch};
 use crate::error::TraceError;
 use crate::formats::stream::Stream;
+use crate::metadata::Metadata;
 use crate::source::Source;
 
 /// The longest line that is read, and the size of the buffer that lines are cut from.
@@ -49,26 +50,61 @@ pub trait LineFormat: Send {
     /// # Errors
     /// The line is not of the format.
     fn parse(&mut self, line: &[u8], batch: &mut Batch) -> Result<(), Fault>;
+
+    /// Appends what the line at the front of `text` stands for if it is of the plainest form that the
+    /// format has, and returns its length with its line end. Whatever it returns nothing for,
+    /// [`Self::parse`] gets: the two must agree.
+    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+        let _ = (text, batch);
+        None
+    }
+
+    /// The trace is over.
+    ///
+    /// # Errors
+    /// It should not be.
+    fn end(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// A trace in a text format.
 pub struct TextSource<F> {
     lines: Lines,
     format: F,
+    metadata: Option<Metadata>,
 }
 
 impl<F: LineFormat> TextSource<F> {
     /// Reads `stream` as `format` says.
     pub fn new(stream: Stream, format: F) -> Self {
-        Self { lines: Lines::new(stream), format }
+        Self { lines: Lines::new(stream), format, metadata: None }
+    }
+
+    /// The same trace, which says `metadata` of itself.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        Self { metadata: Some(metadata), ..self }
     }
 }
 
 impl<F: LineFormat> Source for TextSource<F> {
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, TraceError> {
         batch.clear();
-        while batch.accesses() + F::MOST <= BATCH_ACCESSES {
-            let Some(line) = self.lines.next()? else { break };
+        while has_room::<F>(batch) {
+            let lines = &mut self.lines;
+            while let Some(length) = self.format.plain(&lines.buffer[lines.start..lines.end], batch)
+            {
+                lines.start += length;
+                lines.number += 1;
+                if !has_room::<F>(batch) {
+                    return Ok(true);
+                }
+            }
+            let Some(line) = lines.next()? else {
+                self.format.end().map_err(|fault| self.lines.fault(fault))?;
+                break;
+            };
             if let Err(fault) = self.format.parse(line, batch) {
                 return Err(self.lines.fault(fault));
             }
@@ -79,6 +115,15 @@ impl<F: LineFormat> Source for TextSource<F> {
     fn progress(&self) -> Option<(u64, u64)> {
         self.lines.stream.progress()
     }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+}
+
+/// Whether another line's records fit.
+fn has_room<F: LineFormat>(batch: &Batch) -> bool {
+    batch.accesses() + F::MOST <= BATCH_ACCESSES && batch.asides.len() + F::MOST <= BATCH_ACCESSES
 }
 
 /// Lines of a stream.

@@ -106,8 +106,8 @@ fn pages(count: u64) -> String {
 /// The one without checksums.
 const UNCHECKED: &str = "snappy ";
 
-type Compress = fn(&[u8]) -> Vec<u8>;
-const ALL: [(&str, Compress); 7] = [
+pub(super) type Compress = fn(&[u8]) -> Vec<u8>;
+pub(super) const ALL: [(&str, Compress); 7] = [
     ("gzip", gzip),
     ("xz", xz),
     ("zstd", zst),
