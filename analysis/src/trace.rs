@@ -102,15 +102,23 @@ impl TraceSpec {
                 return Err(TraceError::Format { path: PathBuf::from("-"), message });
             }
             Self::File { input: Input::Path(path), options, .. } => {
-                hash.update(format!("{options:?}\0").as_bytes());
-                let refused = |source| TraceError::Io { path: path.clone(), source };
-                let mut file = File::open(path).map_err(refused)?;
-                let mut piece = vec![0; 1 << 16];
-                loop {
-                    match file.read(&mut piece).map_err(refused)? {
-                        0 => break,
-                        count => hash.update(&piece[..count]),
+                let how = (options.format, &options.column, options.unit, options.cpus);
+                hash.update(format!("{how:?}\0").as_bytes());
+                for file in formats::files(path)? {
+                    let refused = |source| TraceError::Io { path: file.clone(), source };
+                    let mut content = File::open(&file).map_err(refused)?;
+                    let mut piece = vec![0; 1 << 16];
+                    let mut length: u64 = 0;
+                    loop {
+                        match content.read(&mut piece).map_err(refused)? {
+                            0 => break,
+                            count => {
+                                hash.update(&piece[..count]);
+                                length += count as u64;
+                            }
+                        }
                     }
+                    hash.update(&length.to_le_bytes());
                 }
             }
             Self::Workload { name, .. } => {

@@ -11,7 +11,7 @@ use tracegen::source::Source;
 #[derive(Debug, Clone, Default, Args)]
 pub struct ReadArgs {
     /// The trace's format, where it is not to be guessed from the content: flt, lackey, din, champsim,
-    /// drmemtrace, pages, csv or rep
+    /// drmemtrace, pages, csv, rep, perf-script or damon
     #[arg(long, visible_alias = "from", value_name = "FORMAT")]
     pub trace_format: Option<Format>,
     /// The column of a csv file that holds the addresses, by its name or by its number from 1
@@ -24,6 +24,10 @@ pub struct ReadArgs {
     /// reach and less than what is made to waste time and space
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_expansion: Option<u64>,
+    /// How many CPUs the threads of a drmemtrace trace run on, each new one on the least loaded; without
+    /// it, as many as there are live threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub cpus: Option<u16>,
 }
 
 impl ReadArgs {
@@ -34,6 +38,7 @@ impl ReadArgs {
             column: self.column.clone(),
             unit: self.unit,
             max_expansion: self.max_expansion,
+            cpus: self.cpus,
         }
     }
 }

@@ -55,10 +55,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Where a trace goes.
 #[derive(clap::Args)]
 struct WriteArgs {
-    /// The trace to write, `-` for standard output
+    /// The trace to write, `-` for standard output; .gz, .xz and .zst at the end of its name compress it
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Its format, where the suffix of FILE does not say it: flt, lackey, din, csv or pages
+    /// Its format, where the suffix of FILE does not say it: flt, lackey, din, champsim, csv or pages
     #[arg(long, value_name = "FORMAT")]
     to: Option<Format>,
 }

@@ -7,8 +7,14 @@ use crate::input::TraceArgs;
 use crate::output;
 
 /// Converts a trace into another format
+///
+/// Reads flt, lackey, din, champsim, drmemtrace (a file or a directory), pages, csv, rep, perf-script and
+/// damon, plain or compressed (gz, xz, zst, lz4, sz, zip); writes flt, lackey, din, champsim, csv and
+/// pages. What the written format cannot hold is said once on stderr.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  faultline trace convert ls.lackey.gz -o ls.flt\n  \
+                        faultline trace convert 605.mcf_s.champsimtrace.xz -o mcf.flt\n  \
+                        faultline trace convert drmemtrace.app.1234.dir -o app.flt\n  \
                         faultline trace convert refs.csv --column page --unit page -o refs.flt\n  \
                         faultline trace convert ls.flt --to din -o - | dineroIV -informat d")]
 pub struct Args {

@@ -57,7 +57,10 @@ fn facts(path: &Path, read: &ReadArgs) -> anyhow::Result<Map<String, Value>> {
         summary.add(&batch);
     }
     let bytes = match &input {
-        Input::Path(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
+        Input::Path(path) => {
+            let files = formats::files(path)?;
+            files.iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len())).sum()
+        }
         Input::Stdin => None,
     };
     let accesses = summary.accesses();

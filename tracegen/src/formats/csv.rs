@@ -11,7 +11,7 @@ use crate::error::TraceError;
 use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
-use crate::formats::text::{self, Fault, LineFormat};
+use crate::formats::text::{self, Block, Fault, LineFormat, Push};
 use crate::formats::{Column, PAGE, Unit};
 use crate::record::{Access, AccessKind};
 use crate::sink::Sink;
@@ -146,7 +146,7 @@ impl LineFormat for Csv {
     }
 
     #[inline]
-    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+    fn plain(&mut self, text: &[u8], block: &mut Block) -> Option<usize> {
         let column = self.picked?;
         let mut start = 0;
         for _ in 0..column {
@@ -171,7 +171,7 @@ impl LineFormat for Csv {
             _ => return None,
         };
         let addr = if self.unit == Some(Unit::Page) { value * PAGE } else { value };
-        batch.push_access(Access { addr, size: 1, ..Access::default() });
+        block.push(Access { addr, size: 1, ..Access::default() });
         Some(end + 1)
     }
 }

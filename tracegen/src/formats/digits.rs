@@ -57,7 +57,7 @@ const fn decimal_word(bytes: [u8; 8]) -> (u64, usize) {
 pub fn hexadecimal(bytes: &[u8; 16]) -> (u64, usize) {
     let [first, second] = bytes.as_chunks().0 else { return (0, 0) };
     let (high, count) = hexadecimal_word(*first);
-    if count < 8 {
+    if count < 8 || !second[0].is_ascii_hexdigit() {
         return (high, count);
     }
     let (low, more) = hexadecimal_word(*second);
@@ -71,7 +71,7 @@ pub fn decimal(bytes: &[u8; 16]) -> (u64, usize) {
         [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
     let [first, second] = bytes.as_chunks().0 else { return (0, 0) };
     let (high, count) = decimal_word(*first);
-    if count < 8 {
+    if count < 8 || !second[0].is_ascii_digit() {
         return (high, count);
     }
     let (low, more) = decimal_word(*second);

@@ -11,7 +11,7 @@ use crate::error::TraceError;
 use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
-use crate::formats::text::{self, Fault, LineFormat};
+use crate::formats::text::{self, Block, Fault, LineFormat, Push};
 use crate::record::{Access, AccessKind, SAME_INSTRUCTION};
 use crate::sink::Sink;
 
@@ -53,7 +53,7 @@ impl LineFormat for Din {
     }
 
     #[inline]
-    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+    fn plain(&mut self, text: &[u8], block: &mut Block) -> Option<usize> {
         let line: &[u8; 24] = text.first_chunk()?;
         let kind = match line {
             [b'0', b' ', ..] => AccessKind::Load,
@@ -65,14 +65,14 @@ impl LineFormat for Din {
         if digits == 0 || line[2 + digits] != b'\n' {
             return None;
         }
-        self.push(kind, addr, batch);
+        self.push(kind, addr, block);
         Some(2 + digits + 1)
     }
 }
 
 impl Din {
     #[inline]
-    fn push(&mut self, kind: AccessKind, addr: u64, batch: &mut Batch) {
+    fn push(&mut self, kind: AccessKind, addr: u64, to: &mut impl Push) {
         if kind == AccessKind::Fetch {
             self.fetched = Some(addr);
         }
@@ -82,7 +82,7 @@ impl Din {
             (_, None) => (0, 0),
         };
         let size = rest_of_word(addr);
-        batch.push_access(Access { kind, addr, size, site, gap, ..Access::default() });
+        to.push(Access { kind, addr, size, site, gap, ..Access::default() });
     }
 }
 

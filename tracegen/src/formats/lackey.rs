@@ -12,7 +12,7 @@ use crate::error::TraceError;
 use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
-use crate::formats::text::{self, Fault, LineFormat};
+use crate::formats::text::{self, Block, Fault, LineFormat, Push};
 use crate::record::{Access, AccessKind, SAME_INSTRUCTION};
 use crate::sink::Sink;
 
@@ -52,7 +52,7 @@ impl LineFormat for Lackey {
     }
 
     #[inline]
-    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+    fn plain(&mut self, text: &[u8], block: &mut Block) -> Option<usize> {
         const ADDRESS: usize = 3;
         let line: &[u8; 32] = text.first_chunk()?;
         let letter = match line {
@@ -80,33 +80,33 @@ impl LineFormat for Lackey {
             return None;
         }
         addr.checked_add(u64::from(size.saturating_sub(1)))?;
-        self.push(letter, addr, size, batch);
+        self.push(letter, addr, size, block);
         Some(at + 1)
     }
 }
 
 impl Lackey {
     #[inline]
-    fn push(&mut self, letter: u8, addr: u64, size: u32, batch: &mut Batch) {
+    fn push(&mut self, letter: u8, addr: u64, size: u32, to: &mut impl Push) {
         if letter == b'I' {
             self.fetched = Some(addr);
             self.loaded = None;
             let kind = AccessKind::Fetch;
-            batch.push_access(Access { kind, addr, size, site: addr, ..Access::default() });
+            to.push(Access { kind, addr, size, site: addr, ..Access::default() });
             return;
         }
         let (site, gap) = self.fetched.map_or((0, 0), |site| (site, SAME_INSTRUCTION));
         let load = Access { addr, size, site, gap, ..Access::default() };
         let store = Access { kind: AccessKind::Store, ..load };
         match letter {
-            b'L' => batch.push_access(load),
+            b'L' => to.push(load),
             b'S' if self.loaded == Some((addr, size)) => {
-                batch.push_access(Access { gap: 0, ..store });
+                to.push(Access { gap: 0, ..store });
             }
-            b'S' => batch.push_access(store),
+            b'S' => to.push(store),
             _ => {
-                batch.push_access(load);
-                batch.push_access(Access { gap: SAME_INSTRUCTION, ..store });
+                to.push(load);
+                to.push(Access { gap: SAME_INSTRUCTION, ..store });
             }
         }
         self.loaded = (letter == b'L').then_some((addr, size));

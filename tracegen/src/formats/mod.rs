@@ -226,13 +226,21 @@ impl OpenOptions {
     }
 }
 
-/// Opens a trace. Input that is compressed with gzip, xz or zstd is decompressed on the way; the whole
-/// takes constant memory.
+/// Opens a trace. Compressed input ([`compression`]) is decompressed on the way; the whole takes constant
+/// memory.
 ///
 /// # Errors
 /// The input cannot be read, its format cannot be told or is not read yet, or it starts wrongly.
 pub fn open(input: &Input, options: &OpenOptions) -> Result<Box<dyn Source>, TraceError> {
     open_as(input, options).map(|(_, source)| source)
+}
+
+/// The files that the trace at `path` consists of: itself, or the thread files of a directory.
+///
+/// # Errors
+/// A directory holds no trace.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, TraceError> {
+    if path.is_dir() { drmemtrace::thread_files(path) } else { Ok(vec![path.to_owned()]) }
 }
 
 /// [`open`], and the format that the trace has.

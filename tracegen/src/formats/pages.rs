@@ -8,7 +8,7 @@ use crate::formats::PAGE;
 use crate::formats::digits;
 use crate::formats::losses::Losses;
 use crate::formats::output::Output;
-use crate::formats::text::{self, Fault, LineFormat};
+use crate::formats::text::{self, Block, Fault, LineFormat, Push};
 use crate::record::{Access, AccessKind};
 use crate::sink::Sink;
 
@@ -32,14 +32,14 @@ impl LineFormat for Pages {
     }
 
     #[inline]
-    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
+    fn plain(&mut self, text: &[u8], block: &mut Block) -> Option<usize> {
         let line: &[u8; 17] = text.first_chunk()?;
         let (page, digits) = digits::decimal(line.first_chunk()?);
         // Fewer than 16 digits are below 2^52 pages.
         if digits == 0 || digits == 16 || line[digits] != b'\n' {
             return None;
         }
-        batch.push_access(Access { addr: page * PAGE, size: 1, ..Access::default() });
+        block.push(Access { addr: page * PAGE, size: 1, ..Access::default() });
         Some(digits + 1)
     }
 }

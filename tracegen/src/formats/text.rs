@@ -4,6 +4,7 @@ use crate::batch::{BATCH_ACCESSES, Batch};
 use crate::error::TraceError;
 use crate::formats::stream::Stream;
 use crate::metadata::Metadata;
+use crate::record::{Access, AccessKind};
 use crate::source::Source;
 
 /// The longest line that is read, and the size of the buffer that lines are cut from.
@@ -51,11 +52,11 @@ pub trait LineFormat: Send {
     /// The line is not of the format.
     fn parse(&mut self, line: &[u8], batch: &mut Batch) -> Result<(), Fault>;
 
-    /// Appends what the line at the front of `text` stands for if it is of the plainest form that the
-    /// format has, and returns its length with its line end. Whatever it returns nothing for,
-    /// [`Self::parse`] gets: the two must agree.
-    fn plain(&mut self, text: &[u8], batch: &mut Batch) -> Option<usize> {
-        let _ = (text, batch);
+    /// Appends what the line at the front of `text` stands for, accesses of CPU 0 without a dependence, if it
+    /// is of the plainest form that the format has, and returns its length with its line end.
+    /// Whatever it returns nothing for, [`Self::parse`] gets: the two must agree.
+    fn plain(&mut self, text: &[u8], block: &mut Block) -> Option<usize> {
+        let _ = (text, block);
         None
     }
 
@@ -68,17 +69,83 @@ pub trait LineFormat: Send {
     }
 }
 
+/// Where accesses go.
+pub trait Push {
+    /// Appends an access.
+    fn push(&mut self, access: Access);
+}
+
+impl Push for Batch {
+    #[inline]
+    fn push(&mut self, access: Access) {
+        self.push_access(access);
+    }
+}
+
+/// Accesses of CPU 0 without a dependence, on their way to a batch. Its columns never grow: an access costs a
+/// store for each and no test.
+pub struct Block {
+    addr: Box<[u64; BATCH_ACCESSES]>,
+    kind: Box<[AccessKind; BATCH_ACCESSES]>,
+    size: Box<[u32; BATCH_ACCESSES]>,
+    site: Box<[u64; BATCH_ACCESSES]>,
+    gap: Box<[u32; BATCH_ACCESSES]>,
+    count: usize,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self {
+            addr: Box::new([0; BATCH_ACCESSES]),
+            kind: Box::new([AccessKind::Load; BATCH_ACCESSES]),
+            size: Box::new([0; BATCH_ACCESSES]),
+            site: Box::new([0; BATCH_ACCESSES]),
+            gap: Box::new([0; BATCH_ACCESSES]),
+            count: 0,
+        }
+    }
+}
+
+impl Block {
+    /// Moves everything to the end of `batch`.
+    fn flush(&mut self, batch: &mut Batch) {
+        let count = std::mem::take(&mut self.count);
+        batch.addr.extend_from_slice(&self.addr[..count]);
+        batch.kind.extend_from_slice(&self.kind[..count]);
+        batch.size.extend_from_slice(&self.size[..count]);
+        batch.site.extend_from_slice(&self.site[..count]);
+        batch.gap.extend_from_slice(&self.gap[..count]);
+        batch.cpu.resize(batch.addr.len(), 0);
+        batch.dep.resize(batch.addr.len(), 0);
+    }
+}
+
+impl Push for Block {
+    #[inline]
+    fn push(&mut self, access: Access) {
+        // A block never has more than a batch has room for; the remainder spares a test.
+        let at = self.count % BATCH_ACCESSES;
+        self.addr[at] = access.addr;
+        self.kind[at] = access.kind;
+        self.size[at] = access.size;
+        self.site[at] = access.site;
+        self.gap[at] = access.gap;
+        self.count += 1;
+    }
+}
+
 /// A trace in a text format.
 pub struct TextSource<F> {
     lines: Lines,
     format: F,
+    block: Block,
     metadata: Option<Metadata>,
 }
 
 impl<F: LineFormat> TextSource<F> {
     /// Reads `stream` as `format` says.
     pub fn new(stream: Stream, format: F) -> Self {
-        Self { lines: Lines::new(stream), format, metadata: None }
+        Self { lines: Lines::new(stream), format, block: Block::default(), metadata: None }
     }
 
     /// The same trace, which says `metadata` of itself.
@@ -88,19 +155,31 @@ impl<F: LineFormat> TextSource<F> {
     }
 }
 
+impl<F: LineFormat> TextSource<F> {
+    /// Puts plain lines into the block as long as there are any, at most `room` accesses.
+    fn plain_lines(&mut self, room: usize) {
+        let mut text = &self.lines.buffer[self.lines.start..self.lines.end];
+        let whole = text.len();
+        while self.block.count + F::MOST <= room
+            && let Some(length) = self.format.plain(text, &mut self.block)
+        {
+            text = &text[length..];
+            self.lines.number += 1;
+        }
+        self.lines.start += whole - text.len();
+    }
+}
+
 impl<F: LineFormat> Source for TextSource<F> {
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, TraceError> {
         batch.clear();
         while has_room::<F>(batch) {
-            let lines = &mut self.lines;
-            while let Some(length) = self.format.plain(&lines.buffer[lines.start..lines.end], batch)
-            {
-                lines.start += length;
-                lines.number += 1;
-                if !has_room::<F>(batch) {
-                    return Ok(true);
-                }
+            self.plain_lines(BATCH_ACCESSES - batch.accesses());
+            self.block.flush(batch);
+            if !has_room::<F>(batch) {
+                break;
             }
+            let lines = &mut self.lines;
             let Some(line) = lines.next()? else {
                 self.format.end().map_err(|fault| self.lines.fault(fault))?;
                 break;
