@@ -127,6 +127,7 @@ fn conversions_and_back_keep_what_the_format_holds() {
         ("flt", [1000, 1000, 16]),
         ("lackey", [1000, 1000, 16]),
         ("din", [1000, 1000, 16]),
+        ("champsim", [1000, 1000, 16]),
         ("csv", [2000, 0, 16]),
         ("pages", [2000, 0, 16]),
     ] {

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    tracegen_fuzz::read(Some(tracegen::formats::Format::Flt), bytes);
+});
