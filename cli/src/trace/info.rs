@@ -58,8 +58,8 @@ fn facts(path: &Path, read: &ReadArgs) -> anyhow::Result<Map<String, Value>> {
     }
     let bytes = match &input {
         Input::Path(path) => {
-            let files = formats::files(path)?;
-            files.iter().map(|file| std::fs::metadata(file).ok().map(|file| file.len())).sum()
+            let length = |file: &PathBuf| std::fs::metadata(file).ok().map(|file| file.len());
+            formats::files(path)?.iter().map(length).sum::<Option<u64>>()
         }
         Input::Stdin => None,
     };

@@ -28,7 +28,7 @@ impl<const N: usize> Records<N> {
     /// # Errors
     /// The stream cannot be read, or ends within a record.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<&[u8; N]>, TraceError> {
+    pub fn record(&mut self) -> Result<Option<&[u8; N]>, TraceError> {
         if self.at == self.end && !self.refill()? {
             return Ok(None);
         }

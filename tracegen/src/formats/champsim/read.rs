@@ -81,7 +81,7 @@ impl Source for Champsim {
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, TraceError> {
         batch.clear();
         while batch.accesses() + MOST <= BATCH_ACCESSES {
-            let Some(record) = self.records.next()? else { break };
+            let Some(record) = self.records.record()? else { break };
             let instruction = Instruction::decode(record);
             self.instruction(&instruction, batch);
         }

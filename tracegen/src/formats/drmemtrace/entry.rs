@@ -101,14 +101,14 @@ impl Entries {
 
     /// The next entry; nothing at the end.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Entry>, TraceError> {
+    pub fn entry(&mut self) -> Result<Option<Entry>, TraceError> {
         Ok(match self {
-            Self::Wide(records) => records.next()?.map(|bytes| {
+            Self::Wide(records) => records.record()?.map(|bytes| {
                 let [k0, k1, s0, s1, addr @ ..] = *bytes;
                 let [kind, size] = [[k0, k1], [s0, s1]].map(u16::from_le_bytes);
                 Entry { kind, size, addr: u64::from_le_bytes(addr) }
             }),
-            Self::Narrow(records) => records.next()?.map(|bytes| {
+            Self::Narrow(records) => records.record()?.map(|bytes| {
                 let [k0, k1, s0, s1, addr @ ..] = *bytes;
                 let [kind, size] = [[k0, k1], [s0, s1]].map(u16::from_le_bytes);
                 Entry { kind, size, addr: u32::from_le_bytes(addr).into() }

@@ -77,7 +77,7 @@ impl File {
     /// # Errors
     /// The file is damaged.
     pub fn first_timestamp(&mut self) -> Result<u64, TraceError> {
-        while let Some(entry) = self.entries.next()? {
+        while let Some(entry) = self.entries.entry()? {
             match entry.kind {
                 kind::MARKER if entry.size == marker::TIMESTAMP => return Ok(entry.addr),
                 kind::MARKER | kind::ENCODING => self.marker_before_time(&entry)?,
@@ -108,7 +108,7 @@ impl File {
     /// The file is damaged.
     pub fn run(&mut self, machine: &mut Machine, batch: &mut Batch) -> Result<Step, TraceError> {
         while has_room(batch) {
-            let Some(entry) = self.entries.next()? else {
+            let Some(entry) = self.entries.entry()? else {
                 for (cpu, _) in self.threads.iter().filter_map(|thread| thread.place) {
                     machine.release(cpu);
                 }
