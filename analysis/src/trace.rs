@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tracegen::error::TraceError;
 use tracegen::flt;
 use tracegen::formats::{self, Format, Input, OpenOptions};
 use tracegen::source::Source;
-use tracegen::workloads;
+use tracegen::workloads::{self, Value};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Where records come from.
@@ -105,31 +105,41 @@ impl TraceSpec {
                 let how = (options.format, &options.column, options.unit, options.cpus);
                 hash.update(format!("{how:?}\0").as_bytes());
                 for file in formats::files(path)? {
-                    let refused = |source| TraceError::Io { path: file.clone(), source };
-                    let mut content = File::open(&file).map_err(refused)?;
-                    let mut piece = vec![0; 1 << 16];
-                    let mut length: u64 = 0;
-                    loop {
-                        match content.read(&mut piece).map_err(refused)? {
-                            0 => break,
-                            count => {
-                                hash.update(&piece[..count]);
-                                length += count as u64;
-                            }
-                        }
-                    }
-                    hash.update(&length.to_le_bytes());
+                    hash_file(&mut hash, &file)?;
                 }
             }
-            Self::Workload { name, .. } => {
+            Self::Workload { name, set } => {
                 hash.update(format!("workload\0{name}\0").as_bytes());
-                for (key, value) in self.parameters(seed)? {
+                let source = workloads::open(name, &seeded(set, seed), 0)?;
+                for (key, value) in source.settings().iter() {
                     hash.update(format!("{key}\0{value}\0").as_bytes());
+                    if let Value::File(path) = value {
+                        hash_file(&mut hash, Path::new(path))?;
+                    }
                 }
             }
         }
         Ok(hash.digest128())
     }
+}
+
+/// Adds a file's content and length.
+fn hash_file(hash: &mut Xxh3, path: &Path) -> Result<(), TraceError> {
+    let refused = |source| TraceError::Io { path: path.to_path_buf(), source };
+    let mut file = File::open(path).map_err(refused)?;
+    let mut piece = vec![0; 1 << 16];
+    let mut length: u64 = 0;
+    loop {
+        match file.read(&mut piece).map_err(refused)? {
+            0 => break,
+            count => {
+                hash.update(&piece[..count]);
+                length += count as u64;
+            }
+        }
+    }
+    hash.update(&length.to_le_bytes());
+    Ok(())
 }
 
 fn seeded(set: &[(String, String)], seed: u64) -> Vec<(String, String)> {

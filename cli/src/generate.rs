@@ -212,6 +212,7 @@ fn value_json(value: &Value) -> Json {
         Value::Float(value) => json!(value),
         Value::Boolean(value) => json!(value),
         Value::Name(value) => json!(value),
+        Value::File(value) => json!(value),
     }
 }
 
@@ -238,17 +239,16 @@ fn list() -> String {
 
 /// What a parameter means, is and defaults to.
 fn describe(parameter: &workloads::Parameter) -> String {
-    let default = match parameter.default {
-        ParameterDefault::Value(text) | ParameterDefault::Derived(text) => text,
-    };
-    format!("{} ({}; default {default})", parameter.doc, parameter.kind)
+    format!("{} ({}; default {})", parameter.doc, parameter.kind, parameter.default)
 }
 
 /// The registry for programs.
 fn list_json() -> Json {
     let parameter = |parameter: &workloads::Parameter| {
-        let (ParameterDefault::Value(default) | ParameterDefault::Derived(default)) =
-            parameter.default;
+        let default = match parameter.default {
+            ParameterDefault::Value(text) | ParameterDefault::Derived(text) => json!(text),
+            ParameterDefault::Required => Json::Null,
+        };
         json!({
             "name": parameter.name,
             "type": parameter.kind.name(),

@@ -12,6 +12,7 @@ pub mod codec;
 pub mod error;
 pub mod flt;
 pub mod formats;
+pub mod heap;
 pub mod memory;
 pub mod metadata;
 pub mod next_use;

@@ -214,3 +214,25 @@ fn a_damaged_trace_is_salvaged_up_to_the_damage() {
     assert!((1..524_288).contains(&loads.unwrap()), "{loads:?}");
     assert_eq!(sandbox.run("trace verify part.flt").code, 0);
 }
+
+/// CS:APP's 32-bit allocator: blocks of 24, 104 and 16 bytes in a heap of 16 + 4096.
+#[test]
+fn an_allocation_trace_is_replayed_over_a_heap_model() {
+    let sandbox = Sandbox::new();
+    sandbox.write("t.rep", "20000\n3\n4\n1\na 0 16\na 1 96\nf 0\na 2 8\n");
+    let replayed = |more: &str| {
+        sandbox.run(&format!("gen heap-replay --set rep=t.rep --format json {more}")).json()
+    };
+    let plain = replayed("--set allocator=implicit-list --set fit=first");
+    assert_eq!(plain["check"], "passed");
+    let facts = &plain["facts"];
+    assert_eq!((count(facts, "operations"), count(facts, "peak_payload_bytes")), (4, 112));
+    assert_eq!((count(facts, "heap_bytes"), count(facts, "search_steps")), (4112, 1 + 2 + 1));
+    assert_eq!(facts["utilization"], 112.0 / 4112.0);
+    for allocator in ["explicit-list", "segregated", "size-tree", "glibc"] {
+        let other = replayed(&format!("--set allocator={allocator}"));
+        assert_eq!(count(&other["facts"], "peak_payload_bytes"), 112, "{allocator}");
+    }
+    let failed = sandbox.run("gen heap-replay --set rep=none.rep");
+    assert!(failed.refusal().contains("none.rep"), "{}", failed.refusal());
+}

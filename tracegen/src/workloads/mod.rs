@@ -8,7 +8,10 @@ mod bfs;
 mod chase;
 mod gemm;
 mod gups;
+mod heap_choice;
+mod heap_replay;
 mod kv;
+mod larson;
 mod parameter;
 pub mod sample;
 mod sequential;
@@ -31,6 +34,8 @@ static REGISTRY: &[&Entry] = &[
     &bfs::ENTRY,
     &gemm::ENTRY,
     &kv::ENTRY,
+    &heap_replay::ENTRY,
+    &larson::ENTRY,
     &sequential::ENTRY,
     &uniform::ENTRY,
     &zipf::ENTRY,
@@ -267,6 +272,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_records_and_another_one_others() {
+        let rep = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&rep, "1 2 4 1\na 0 100\na 1 5000\nr 0 600\nf 1\n").unwrap();
+        let rep = rep.path().to_str().unwrap();
         let small: &[(&str, &[(&str, &str)])] = &[
             ("gups", &[("table", "4KiB")]),
             ("stream", &[("size", "1KiB")]),
@@ -274,6 +282,8 @@ pub(crate) mod tests {
             ("bfs", &[("scale", "6")]),
             ("gemm", &[("n", "8")]),
             ("kv", &[("keys", "100"), ("operations", "100")]),
+            ("heap-replay", &[("rep", rep)]),
+            ("larson", &[("slots", "50"), ("operations", "300")]),
             ("sequential", &[("footprint", "4KiB")]),
             ("uniform", &[("footprint", "1MiB"), ("reads", "100")]),
             ("zipf", &[("footprint", "1MiB"), ("reads", "100")]),
@@ -282,7 +292,7 @@ pub(crate) mod tests {
         for (name, set) in small {
             let with_seed = |seed| fingerprint(name, &[set, &[("seed", seed)][..]].concat());
             assert_eq!(with_seed("1"), fingerprint(name, set), "{name}: 1 is the default");
-            let random = !matches!(*name, "stream" | "sequential" | "gemm");
+            let random = !matches!(*name, "stream" | "sequential" | "gemm" | "heap-replay");
             assert_eq!(with_seed("1") != with_seed("2"), random, "{name}");
         }
     }

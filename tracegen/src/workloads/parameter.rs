@@ -32,6 +32,8 @@ pub enum Kind {
     Boolean,
     /// One of these names.
     Name(&'static [&'static str]),
+    /// A file that the workload reads.
+    File,
 }
 
 /// A parameter's default.
@@ -41,6 +43,8 @@ pub enum Default {
     Value(&'static str),
     /// Computed from other parameters; the text says how.
     Derived(&'static str),
+    /// There is none: it has to be set.
+    Required,
 }
 
 /// The value of a parameter.
@@ -56,6 +60,8 @@ pub enum Value {
     Boolean(bool),
     /// A name.
     Name(&'static str),
+    /// A file's path.
+    File(String),
 }
 
 /// Binary units, largest first.
@@ -75,7 +81,17 @@ impl fmt::Display for Value {
             Self::Float(value) => value.fmt(f),
             Self::Boolean(value) => value.fmt(f),
             Self::Name(value) => value.fmt(f),
+            Self::File(value) => value.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Default {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Value(text) | Self::Derived(text) => text,
+            Self::Required => "none: it has to be set",
+        })
     }
 }
 
@@ -90,6 +106,7 @@ impl fmt::Display for Kind {
             Self::Float { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Boolean => f.write_str("true or false"),
             Self::Name(names) => f.write_str(&names.join(", ")),
+            Self::File => f.write_str("a file"),
         }
     }
 }
@@ -103,6 +120,7 @@ impl Kind {
             Self::Float { .. } => "float",
             Self::Boolean => "boolean",
             Self::Name(_) => "name",
+            Self::File => "file",
         }
     }
 
@@ -132,6 +150,7 @@ impl Kind {
             }
             Self::Boolean => text.parse().ok().map(Value::Boolean),
             Self::Name(names) => names.iter().find(|name| **name == bare).map(|n| Value::Name(n)),
+            Self::File => (!bare.is_empty()).then(|| Value::File(bare.to_owned())),
         }
     }
 }
@@ -201,6 +220,13 @@ impl Settings {
                 (None, Default::Derived(_)) => {
                     values.push((parameter.name, None));
                     continue;
+                }
+                (None, Default::Required) => {
+                    let message = format!(
+                        "{name}: {} is not set: expected {}",
+                        parameter.name, parameter.kind
+                    );
+                    return Err(TraceError::Workload(message));
                 }
             };
             let value = parameter.kind.parse(text).ok_or_else(|| {
@@ -279,6 +305,32 @@ impl Settings {
     pub fn name(&self, name: &str) -> Result<&'static str, TraceError> {
         match self.get(name) {
             Some(Value::Name(value)) => Ok(value),
+            _ => Err(self.undeclared(name)),
+        }
+    }
+
+    /// The name that `name` is set to; where nobody set it, it becomes `default`.
+    ///
+    /// # Errors
+    /// It is not declared or of another type.
+    pub fn name_or(
+        &mut self,
+        name: &str,
+        default: &'static str,
+    ) -> Result<&'static str, TraceError> {
+        if let Some((_, value @ None)) = self.values.iter_mut().find(|(own, _)| *own == name) {
+            *value = Some(Value::Name(default));
+        }
+        self.name(name)
+    }
+
+    /// The path of the file that `name` is set to.
+    ///
+    /// # Errors
+    /// It is not declared or of another type.
+    pub fn file(&self, name: &str) -> Result<&str, TraceError> {
+        match self.get(name) {
+            Some(Value::File(path)) => Ok(path),
             _ => Err(self.undeclared(name)),
         }
     }
