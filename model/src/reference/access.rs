@@ -141,8 +141,8 @@ impl Reference {
         {
             let process = self.memory.owner_of(request.process, addr);
             let key = Key { number: addr / self.page, process };
-            self.tlbs.foresee(key, next(shift));
-            self.pwcs.foresee(request.process, addr, next);
+            self.cpus[self.here].tlbs.foresee(key, next(shift));
+            self.cpus[self.here].pwcs.foresee(request.process, addr, next);
         }
     }
 

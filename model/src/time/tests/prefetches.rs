@@ -68,22 +68,22 @@ fn prefetches_wait_for_registers_of_their_cache() {
 /// A demand that finds a line on its way into l2 holds its register of l1d until it is there.
 #[test]
 fn who_waits_for_a_prefetch_holds_the_registers_above() {
-    let run = |registers: u32, line_fill: u32| {
+    let with = |registers: u32, line_fill: u32| {
         let mut config = prefetching();
         config.cache[0].mshrs = registers;
         let mut stream = Trace::default();
         stream.add(outcome(OutcomeKind::HardwarePrefetch { into: 1 }, 1, MEMORY));
         stream.add(Outcome { line_fill, ..outcome(OutcomeKind::Load, 1, 1) });
         stream.add(outcome(OutcomeKind::Load, 1, 1));
-        super::run(&config, stream.end(0))
+        run(&config, stream.end(0))
     };
     // The first waits for the rest of the miss, and the second one's look-up begins then.
-    assert_eq!(run(1, 1).get("run.cycles"), MISS + 14);
-    assert_eq!(run(2, 1).slots, MISS * WIDTH + 1);
-    assert_eq!(run(1, 0).slots, 2 * 14 * WIDTH + 1);
-    assert_eq!(run(1, 1).get("l2.prefetch.late"), 1);
+    assert_eq!(with(1, 1).get("run.cycles"), MISS + 14);
+    assert_eq!(with(2, 1).slots, MISS * WIDTH + 1);
+    assert_eq!(with(1, 0).slots, 2 * 14 * WIDTH + 1);
+    assert_eq!(with(1, 1).get("l2.prefetch.late"), 1);
     // What it waited for, from a slot and a look-up on, is memory.
-    assert_eq!(run(1, 1).get("cycles.dram"), (MISS * WIDTH - 14 * WIDTH - 1) / WIDTH);
+    assert_eq!(with(1, 1).get("cycles.dram"), (MISS * WIDTH - 14 * WIDTH - 1) / WIDTH);
 }
 
 /// Prefetches whose walks need the registers that others hold end, and so does everything else.
