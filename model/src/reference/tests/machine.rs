@@ -15,7 +15,7 @@ pub fn random(dice: &mut Dice) -> String {
     let crossing = dice.pick(&["split", "split", "split", "ignore"]);
     let cpus = dice.pick(&[1, 1, 2, 2, 3, 4]);
     let _ = writeln!(text, "[core]\ncount = {cpus}\nline_crossing = \"{crossing}\"");
-    let (page, levels) = tables(dice, &mut text);
+    let (page, levels) = tables(dice, cpus, &mut text);
     tlbs(dice, page, &mut text);
     pwcs(dice, levels, &mut text);
     let data = caches(dice, &mut text);
@@ -31,11 +31,13 @@ pub fn random(dice: &mut Dice) -> String {
 }
 
 /// Page tables: the page's size, and how many levels there are.
-fn tables(dice: &mut Dice, text: &mut String) -> (u64, u64) {
+fn tables(dice: &mut Dice, cpus: u64, text: &mut String) -> (u64, u64) {
     let asids = dice.pick(&[0, 1, 2, 3, 4096, 65535]);
     let enabled = !dice.percent(5);
-    let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
     let allocation = dice.pick(&["generations", "round-robin"]);
+    // Where every CPU has the same ones, each needs one for what it runs.
+    let asids = if allocation == "generations" && asids > 0 { asids.max(cpus) } else { asids };
+    let _ = writeln!(text, "[mmu]\nenabled = {enabled}\nasids = {asids}");
     let _ = writeln!(text, "asid_allocation = \"{allocation}\"");
     let global = dice.pick(&["none", "none", "upper-half", "upper-quarter"]);
     let _ = writeln!(text, "global = \"{global}\"");
