@@ -29,7 +29,7 @@ pub enum Settles {
     All,
     /// Loads: stores go on to the level below.
     Loads,
-    /// None: a prefetcher sees each.
+    /// None: a prefetcher sees each, or other CPUs use the level too.
     Nothing,
 }
 
@@ -140,7 +140,9 @@ impl Caches {
     /// Which repeated accesses need not be shown to the first level for data.
     pub fn settles(&self) -> Settles {
         match self {
-            Self::Ruled(caches) if caches.first_watches() => Settles::Nothing,
+            Self::Ruled(caches) if caches.first_watches() || caches.first_is_shared() => {
+                Settles::Nothing
+            }
             Self::Ruled(caches) if caches.first_writes_through() => Settles::Loads,
             _ => Settles::All,
         }

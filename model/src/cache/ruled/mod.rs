@@ -207,6 +207,11 @@ impl RuledHierarchy {
         self.first_data().is_some_and(|first| self.level(first).prefetcher.is_some())
     }
 
+    /// Whether the first level for data is one for several CPUs.
+    pub(super) fn first_is_shared(&self) -> bool {
+        self.first_data().is_some_and(|first| self.is_shared(first))
+    }
+
     /// Whether the first level for data hands stores on.
     pub(super) fn first_writes_through(&self) -> bool {
         self.first_data().is_some_and(|first| self.level(first).writes_through)

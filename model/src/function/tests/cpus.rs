@@ -352,7 +352,7 @@ fn sums_are_those_of_the_cpus() {
     let mut three = machine(TRANSLATED);
     let accesses: Vec<Access> = (0..3000u64)
         .map(|n| {
-            let addr = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (64 << 12) & !7;
+            let addr = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (8 << 12) * 8;
             let kind = if n % 3 == 0 { AccessKind::Store } else { AccessKind::Load };
             Access { kind, ..on((n % 7) as u16, addr) }
         })
