@@ -307,6 +307,10 @@ impl Memory {
         self.spaces.insert(child, super::memory::Space { areas, heap });
         let mut written = 0;
         for (page, _) in self.pages_between(parent, 0, u64::MAX) {
+            // Making room for the page before may have given up this one.
+            if self.entry(parent, page).is_none() {
+                continue;
+            }
             self.make_path(child, page * self.page, effects)?;
             // Making room may have evicted the page.
             let Some(entry) = self.entry(parent, page) else { continue };
