@@ -213,7 +213,9 @@ fn candidates(value: &Value) -> Vec<String> {
             [Value::String(one), ..] if one == "data" || one == "instruction" => {
                 vec!["[\"instruction\"]".to_owned(), "[\"data\"]".to_owned()]
             }
-            [Value::String(_), ..] => vec!["[\"one\"]".to_owned(), "[\"two\"]".to_owned()],
+            [Value::String(one), ..] if one == "one" => {
+                vec!["[\"one\"]".to_owned(), "[\"two\"]".to_owned()]
+            }
             [Value::Number(_)] => vec!["[]".to_owned()],
             _ => vec!["[\"4KiB\"]".to_owned(), "[\"2MiB\"]".to_owned(), "[10, 9, 9, 9]".to_owned()],
         },
