@@ -189,7 +189,9 @@ impl Caches {
     /// The program accesses `addr`, which is at `virt`, and next its line when `next` says.
     pub fn foresee(&mut self, virt: u64, addr: u64, next: impl Fn(u8) -> u64) {
         self.name_line(virt);
-        for cache in &mut self.caches {
+        // What another CPU has on its own is not told.
+        let here = self.here;
+        for cache in self.caches.iter_mut().filter(|cache| cache.cpu.is_none_or(|own| own == here)) {
             let key = cache.key(addr);
             cache.lines.foresee(key, next(cache.line.ilog2() as u8));
         }

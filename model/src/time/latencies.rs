@@ -218,7 +218,7 @@ fn path(
         path.caches.push(name.ok_or_else(|| {
             InvalidSetting::new("cache", "has more caches than can be told apart (253)")
         })?);
-        let shared = is_shared(caches, index);
+        let shared = cache.is_shared();
         let cpus = if shared { u64::from(config.core.count) } else { 1 };
         let few = u64::from(cache.mshrs) < above * cpus;
         let scarce = cache.level == first_level || few || prefetched;
@@ -231,11 +231,6 @@ fn path(
         line_above = Some(cache.line.0);
     }
     Ok(path)
-}
-
-/// Whether all CPUs have a cache together: those of the last level.
-fn is_shared(caches: &[Cache], index: usize) -> bool {
-    caches.iter().all(|other| other.level <= caches[index].level)
 }
 
 /// The slots that a cache's link takes for a line of the level above.

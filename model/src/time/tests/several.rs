@@ -10,6 +10,7 @@ fn cpus(count: u16, change: impl FnOnce(&mut Config)) -> Config {
     machine(|config| {
         config.core.count = count;
         config.core.peer_latency = Span::Cycles(30);
+        config.cache[1].shared = Some(true);
         change(config);
     })
 }
