@@ -3,6 +3,7 @@
 mod convert;
 mod head;
 mod info;
+mod merge;
 mod slice;
 mod verify;
 
@@ -35,6 +36,7 @@ enum Verb {
     Head(head::Args),
     Convert(convert::Args),
     Slice(slice::Args),
+    Merge(merge::Args),
     Verify(verify::Args),
 }
 
@@ -48,6 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Verb::Head(args) => head::run(args),
         Verb::Convert(args) => convert::run(args),
         Verb::Slice(args) => slice::run(args),
+        Verb::Merge(args) => merge::run(args),
         Verb::Verify(args) => verify::run(args),
     }
 }

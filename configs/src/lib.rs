@@ -96,6 +96,7 @@ pub static STUDIES: &[Study] = &[
     study!("quickstart", "larger second-level TLBs against larger pages"),
     study!("page-size", "the same question for a trace of your own"),
     study!("cxl-tier", "a share of a program's pages on CXL memory against its slow-down"),
+    study!("false-sharing", "threads whose counters share lines, against counters a line apart"),
     study!("heap-fit", "what an allocator's placement policy costs, in cycles and in memory"),
     study!("memory-load", "latency of DRAM standards against the bandwidth that is asked of them"),
 ];

@@ -4,6 +4,7 @@
 
 mod checkpoints;
 mod command;
+mod cpus;
 mod curves;
 mod determinism;
 mod explaining;

@@ -191,7 +191,8 @@ impl Caches {
         self.name_line(virt);
         // What another CPU has on its own is not told.
         let here = self.here;
-        for cache in self.caches.iter_mut().filter(|cache| cache.cpu.is_none_or(|own| own == here)) {
+        for cache in self.caches.iter_mut().filter(|cache| cache.cpu.is_none_or(|own| own == here))
+        {
             let key = cache.key(addr);
             cache.lines.foresee(key, next(cache.line.ilog2() as u8));
         }

@@ -11,6 +11,7 @@ pub mod drmemtrace;
 mod guess;
 pub mod lackey;
 pub mod losses;
+pub mod merge;
 pub mod output;
 pub mod pages;
 pub mod perf_script;

@@ -6,6 +6,7 @@
 
 mod bfs;
 mod chase;
+mod counters;
 mod gemm;
 mod gups;
 mod heap_choice;
@@ -31,6 +32,7 @@ static REGISTRY: &[&Entry] = &[
     &gups::ENTRY,
     &stream::ENTRY,
     &chase::ENTRY,
+    &counters::ENTRY,
     &bfs::ENTRY,
     &gemm::ENTRY,
     &kv::ENTRY,
@@ -279,6 +281,7 @@ pub(crate) mod tests {
             ("gups", &[("table", "4KiB")]),
             ("stream", &[("size", "1KiB")]),
             ("chase", &[("footprint", "4KiB")]),
+            ("counters", &[("increments", "100")]),
             ("bfs", &[("scale", "6")]),
             ("gemm", &[("n", "8")]),
             ("kv", &[("keys", "100"), ("operations", "100")]),
@@ -292,7 +295,8 @@ pub(crate) mod tests {
         for (name, set) in small {
             let with_seed = |seed| fingerprint(name, &[set, &[("seed", seed)][..]].concat());
             assert_eq!(with_seed("1"), fingerprint(name, set), "{name}: 1 is the default");
-            let random = !matches!(*name, "stream" | "sequential" | "gemm" | "heap-replay");
+            let random =
+                !matches!(*name, "stream" | "sequential" | "gemm" | "heap-replay" | "counters");
             assert_eq!(with_seed("1") != with_seed("2"), random, "{name}");
         }
     }
