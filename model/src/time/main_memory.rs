@@ -10,6 +10,10 @@ use super::ports::Memory;
 
 /// A machine's main memory.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a machine, and every read goes through it"
+)]
 pub(super) enum MainMemory {
     /// All alike.
     One(Dram),
