@@ -238,6 +238,9 @@ pub struct Outcomes {
     pub references: Vec<Reference>,
     /// Their kernel work, one outcome's after another's.
     pub work: Vec<Work>,
+    /// The row of a break-down that each outcome is charged to; empty where nothing is broken down. The
+    /// function half leaves it to whoever asks what parts of a run cost.
+    pub rows: Vec<u32>,
 }
 
 impl Outcomes {
@@ -246,6 +249,7 @@ impl Outcomes {
         self.list.clear();
         self.references.clear();
         self.work.clear();
+        self.rows.clear();
     }
 
     /// Every outcome with its references and its work.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::hierarchy::CacheHierarchy;
+use super::level::CacheCounters;
 use super::ruled::{Name, Request, RuledHierarchy};
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
@@ -96,6 +97,11 @@ impl Caches {
     /// The name of the cache at `index` of the configuration's list, which has it.
     pub fn name(&self, index: u8) -> &str {
         each!(self, caches => caches.name(index))
+    }
+
+    /// What the cache at `index` of the configuration's list, which has it, has counted.
+    pub fn counters(&self, index: u8) -> CacheCounters {
+        each!(self, caches => caches.counters(index))
     }
 
     /// log2 of the line of the cache at `index`.

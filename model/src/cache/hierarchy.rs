@@ -1,7 +1,7 @@
 //! The caches of a CPU: for each stream, those that serve it, level by level.
 
 use super::chain::Arrangement;
-use super::level::{Allocated, CacheLevel, Source};
+use super::level::{Allocated, CacheCounters, CacheLevel, Source};
 use super::settings::{Cache, Stream};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
@@ -56,6 +56,10 @@ impl CacheHierarchy {
 
     pub(super) fn name(&self, index: u8) -> &str {
         self.levels[usize::from(index)].name()
+    }
+
+    pub(super) fn counters(&self, index: u8) -> CacheCounters {
+        self.levels[usize::from(index)].counters
     }
 
     pub(super) fn site(&mut self, site: u64) {

@@ -16,6 +16,7 @@ mod facts;
 pub mod inspect;
 mod invalidate;
 mod lane;
+pub mod meter;
 mod next_uses;
 mod page_set;
 mod prefault;
@@ -51,6 +52,7 @@ use counters::{AccessCounters, Shootdowns, WalkCounters};
 use cpus::{Others, Waiting};
 use emitter::{Draft, Emitter};
 use lane::Lane;
+use meter::{Meter, Part};
 use next_uses::{Foreseen, Handed};
 use page_set::PageSet;
 use recall::{Level, Recall};
@@ -184,6 +186,8 @@ pub struct Simulator {
     contents: Vec<Line>,
     /// Which part of the trace counts.
     tally: Tally,
+    /// What each record adds to counters, where that is asked.
+    meter: Meter,
 }
 
 impl Simulator {
@@ -306,6 +310,7 @@ impl Simulator {
             made: Made::default(),
             contents: Vec::new(),
             tally: Tally::default(),
+            meter: Meter::default(),
         };
         if let Some(state) = &config.state {
             simulator.preload(state)?;
@@ -340,15 +345,19 @@ impl Simulator {
     }
 
     fn records(&mut self, batch: &Batch, out: &mut Outcomes) -> Result<(), SimulationError> {
+        self.meter.begin(out.list.len());
         let columns = Columns::of(batch, self.part_shift(Stream::Data));
-        let mut asides = batch.asides.iter().peekable();
+        let mut asides = batch.asides.iter().enumerate().peekable();
         let mut uses = Handed::new(batch);
         let mut at = 0;
         while at < batch.accesses() {
-            while let Some((_, aside)) = asides.next_if(|(next, _)| *next as usize <= at) {
+            while let Some((index, (_, aside))) =
+                asides.next_if(|(_, (next, _))| *next as usize <= at)
+            {
                 self.aside(aside, out)?;
+                self.metered(Part::Aside(index), out);
             }
-            let next = asides.peek().map_or(usize::MAX, |(next, _)| *next as usize);
+            let next = asides.peek().map_or(usize::MAX, |(_, (next, _))| *next as usize);
             let end = next.min(batch.accesses());
             if self.one_by_one {
                 self.one_by_one(batch, at..end, &mut uses, out)?;
@@ -359,7 +368,11 @@ impl Simulator {
             }
             at = end;
         }
-        asides.try_for_each(|(_, aside)| self.aside(aside, out))
+        asides.try_for_each(|(index, (_, aside))| {
+            self.aside(aside, out)?;
+            self.metered(Part::Aside(index), out);
+            Ok(())
+        })
     }
 
     /// Makes accesses that are all looked up, and tells what policies ask of them.
@@ -382,6 +395,7 @@ impl Simulator {
                 self.access::<true>(&access, uses.of(access.addr), out)?;
                 uses.pass(access.addr, access.size);
             }
+            self.metered(Part::Access(index), out);
         }
         Ok(())
     }
@@ -405,6 +419,7 @@ impl Simulator {
                 at = end;
             } else {
                 self.access::<false>(&batch.access(at), Foreseen::NOTHING, out)?;
+                self.metered(Part::Access(at), out);
                 at += 1;
             }
         }

@@ -10,6 +10,7 @@ use super::access::{Place, after, request};
 use super::counters::AccessCounters;
 use super::facts::Facts;
 use super::lane::{Lane, Origin};
+use super::meter::Part;
 use super::next_uses::Foreseen;
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{PageShift, PhysAddr, VirtAddr};
@@ -120,6 +121,7 @@ impl Simulator {
                     self.looked_up(columns, at, lane, Some(addr), place, out);
                 }
             }
+            self.metered(Part::Access(at), out);
             at += 1;
         }
     }

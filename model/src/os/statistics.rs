@@ -57,6 +57,24 @@ impl Counters {
 }
 
 impl Os {
+    /// Faults by the ends of their statistics' names.
+    pub fn fault_counts(&self) -> [(&'static str, u64); 11] {
+        let c = &self.counters;
+        [
+            ("total", c.minor + c.major),
+            ("minor", c.minor),
+            ("major", c.major),
+            ("zero_page", c.zero_page),
+            ("anonymous", c.anonymous),
+            ("file", c.file),
+            ("cow", c.cow_copied + c.cow_reused),
+            ("swap_in", c.swap_in),
+            ("spurious", c.spurious),
+            ("protection", c.protection),
+            ("segv", c.segv),
+        ]
+    }
+
     /// Lets every peak start again from the present state.
     pub fn restart_peaks(&mut self) {
         self.counters.peak_resident = self.resident;

@@ -36,8 +36,12 @@ impl Cpu {
     /// Does the kernel's work of an outcome. The window has drained.
     pub(super) fn work<B: Backing>(&mut self, kind: OutcomeKind, work: &[Work], backing: &mut B) {
         let from = self.window.retired_at;
+        let before = self.window.attribution.as_ref().map(|_| self.window.stack.clone());
         let until = self.kernel.serve(kind, from, work, backing, &mut self.window.stack);
         self.window.resume(until);
+        if let Some(before) = before {
+            self.window.charge_latest(&before);
+        }
     }
 
     /// What it was charged and has counted so far.

@@ -14,9 +14,9 @@ pub(super) struct Entrance {
     pub(super) at: u64,
     /// When the front end and the reorder buffer let it.
     pub(super) front: u64,
-    /// When the load or store queue does, and the component that it waits for then.
+    /// When the load or store queue does, and the place of the outcome that it waits for then.
     pub(super) room: u64,
-    component: u8,
+    holder: Option<u16>,
 }
 
 /// A queue whose entries are handed out and given back in program order.
@@ -90,10 +90,10 @@ impl Window {
         self.rob_next = outcome + 1;
     }
 
-    /// When the load or store queue has an entry for it, and the component that it then waited for.
+    /// When the load or store queue has an entry for it, and the place of the outcome that it then waited for.
     #[inline]
-    fn queue(&mut self, slot: u16, wait: &mut impl Wait) -> Option<(u64, u8)> {
-        const AT_ONCE: (u64, u8) = (0, stack::BASE);
+    fn queue(&mut self, slot: u16, wait: &mut impl Wait) -> Option<(u64, Option<u16>)> {
+        const AT_ONCE: (u64, Option<u16>) = (0, None);
         let store = match self.ring[usize::from(slot)].kind {
             OutcomeKind::Load | OutcomeKind::Prefetch => false,
             OutcomeKind::Store => true,
@@ -110,17 +110,15 @@ impl Window {
         let queue = if store { &mut self.stores } else { &mut self.loads };
         queue.pass_on(self.next);
         queue.released = queue.released.max(released);
-        let older = &self.ring[usize::from(older)];
-        let source = if older.upgrades { stack::PEERS } else { stack::source(older.served) };
-        Some((queue.released, source))
+        Some((queue.released, Some(older)))
     }
 
     /// When the entry may enter, in order.
     #[inline]
     pub(super) fn entrance(&mut self, slot: u16, wait: &mut impl Wait) -> Option<Entrance> {
         let front = self.front_end(slot).max(self.reorder_buffer(slot, wait)?);
-        let (room, component) = self.queue(slot, wait)?;
-        Some(Entrance { at: front.max(room).max(wait.now()), front, room, component })
+        let (room, holder) = self.queue(slot, wait)?;
+        Some(Entrance { at: front.max(room).max(wait.now()), front, room, holder })
     }
 
     /// Lets the entry in.
@@ -132,8 +130,13 @@ impl Window {
         entrance: &Entrance,
     ) {
         self.enter(shared, slot, entrance.at);
-        if entrance.room > entrance.front {
-            self.entry(slot).late = entrance.component;
+        if let Some(older) = entrance.holder.filter(|_| entrance.room > entrance.front) {
+            let holder = &self.ring[usize::from(older)];
+            self.entry(slot).late =
+                if holder.upgrades { stack::PEERS } else { stack::source(holder.served) };
+            if let Some(attribution) = &mut self.attribution {
+                attribution.waited(slot, older);
+            }
         }
     }
 
@@ -201,6 +204,9 @@ impl Window {
         self.free_slot = self.free_slot.max(done + shared.latencies.mispredict);
         self.last_slot = self.last_slot.max(done + shared.latencies.mispredict);
         self.late = stack::BRANCH;
+        if let Some(attribution) = &mut self.attribution {
+            attribution.mispredicted(slot);
+        }
     }
 
     /// An outcome that accesses nothing is known about at `known` and over at `done`.

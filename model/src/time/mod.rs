@@ -18,6 +18,7 @@
 
 mod access;
 mod alone;
+mod attribution;
 mod clock;
 mod controller;
 mod cpu;
@@ -57,6 +58,7 @@ use crate::os::settings::Memory as Capacity;
 use crate::outcome::Outcomes;
 use crate::statistics::{Histogram, Statistics, Tally};
 
+use self::attribution::Attribution;
 use self::ideal::Component;
 use self::main_memory::MainMemory;
 use self::parts::{Part, Passed};
@@ -109,8 +111,42 @@ impl Timing {
         Ok(Self { simulation, tally, since: None, kept, part: None, every_fault: false })
     }
 
+    /// From here on, charges what is charged to `cycles.*` to [rows](Outcomes::rows) too. To be asked for
+    /// before the first outcome. Of several CPUs `cycles.*` is that of one: their rows could not add up to
+    /// it, and nothing is charged.
+    pub fn attribute(&mut self) {
+        let caches = self.simulation.config().cache.len();
+        if let [cpu] = self.simulation.cpus.as_mut_slice() {
+            let attribution = Attribution::new(cpu.window.ring.len(), caches);
+            cpu.window.attribution = Some(Box::new(attribution));
+        }
+    }
+
+    /// What each row was charged in the part of the run that counts, in slots by component, but for the slots
+    /// of instructions at full width; nothing where that was not [asked](Self::attribute). What belongs to no
+    /// row is in the first. Names are those of [`components`](Self::components).
+    pub fn attributed(&self) -> Vec<Vec<u64>> {
+        let cpu = self.simulation.cpus.first();
+        let attribution = cpu.and_then(|cpu| cpu.window.attribution.as_ref());
+        attribution.map_or(Vec::new(), |rows| rows.slots().collect())
+    }
+
+    /// What the components of `config`, which has one CPU, are called in `cycles.*`.
+    pub fn components(config: &Config) -> Vec<String> {
+        stack::names_of_one_cpu(config).map(str::to_owned).collect()
+    }
+
+    /// Slots of a cycle: instructions that can retire in it.
+    pub fn width(&self) -> u64 {
+        self.simulation.clock().width()
+    }
+
     /// Takes in the next outcomes. State carries over; where the stream is cut makes no difference.
     pub fn process(&mut self, outcomes: &Outcomes) {
+        let first = self.simulation.cpus.first_mut();
+        if let Some(attribution) = first.and_then(|cpu| cpu.window.attribution.as_mut()) {
+            attribution.expect(&outcomes.rows, outcomes.list.len());
+        }
         let mut rest = outcomes.iter();
         while let Some(passed) = self.simulation.process(&mut rest) {
             self.pass(passed);

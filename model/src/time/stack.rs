@@ -59,6 +59,18 @@ const NAMES: [(&str, &str); CACHES as usize] = [
     ("idle", "Cycles in which the CPU has nothing to do"),
 ];
 
+/// Whether machines of one CPU have the component at `index`, too.
+fn one_has(index: usize) -> bool {
+    !OF_SEVERAL.iter().any(|component| usize::from(*component) == index)
+}
+
+/// The ends of the names `cycles.…` of the components of `config`, in the order of [`Stack::of_one_cpu`].
+pub(super) fn names_of_one_cpu(config: &Config) -> impl Iterator<Item = &str> {
+    let caches = config.cache.iter().map(|cache| cache.name.as_str());
+    let names = NAMES.iter().map(|(name, _)| *name).chain(caches).enumerate();
+    names.filter(|(index, _)| one_has(*index)).map(|(_, name)| name)
+}
+
 /// The stack and the instructions where a mark retired.
 #[derive(Debug, Clone)]
 pub(super) struct Lap {
@@ -116,9 +128,18 @@ impl Stack {
         self.slots[index] += slots;
     }
 
-    /// Charges a stall of `slots` backwards along what `entry` went through.
+    /// Charges a stall of `slots` backwards along what `entry` went through, and what is left to what made it
+    /// enter the window late.
     #[inline]
     pub(super) fn charge_stall(&mut self, entry: &Entry, ends: Ends, slots: u64) {
+        let late = self.charge_way(entry, ends, slots);
+        self.charge(entry.late, late);
+    }
+
+    /// Charges a stall of `slots` backwards along what `entry` went through, up to when it entered the window;
+    /// returns what is left.
+    #[inline]
+    pub(super) fn charge_way(&mut self, entry: &Entry, ends: Ends, slots: u64) -> u64 {
         let mut left = slots;
         let mut take = |component, from: u64, to: u64| {
             let slots = left.min(to.saturating_sub(from));
@@ -138,7 +159,7 @@ impl Stack {
                 || take(looked, entry.issued, asked)
                 || take(ends.first, entry.walked, entry.issued);
             if used_up {
-                return;
+                return 0;
             }
         }
         let translates =
@@ -147,10 +168,9 @@ impl Stack {
             && (take(WALK, entry.translated, entry.walked)
                 || take(TLB, entry.start, entry.translated))
         {
-            return;
+            return 0;
         }
-        let rest = left;
-        self.charge(entry.late, rest);
+        left
     }
 
     /// What was charged since it was `base`.
@@ -189,6 +209,12 @@ impl Stack {
         self.slots[usize::from(component)]
     }
 
+    /// The slots of every component that machines of one CPU have: those that all have, then the caches.
+    pub(super) fn of_one_cpu(&self) -> impl Iterator<Item = u64> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(index, _)| one_has(*index)).map(|(_, slots)| *slots)
+    }
+
     /// All slots.
     pub(super) fn total(&self) -> u64 {
         self.slots.iter().sum()
@@ -204,7 +230,7 @@ impl Stack {
             config.cache.iter().map(|cache| (cache.name.as_str(), "Cycles waiting for this cache"));
         let alone = config.core.count <= 1;
         for (index, ((name, doc), slots)) in names.chain(caches).zip(&self.slots).enumerate() {
-            if alone && OF_SEVERAL.iter().any(|component| usize::from(*component) == index) {
+            if alone && !one_has(index) {
                 continue;
             }
             let cycles = if index == usize::from(BASE) { total - others } else { slots / width };

@@ -3,6 +3,7 @@
 //! The machine runs at 1 GHz, four wide. Its memory takes 80 ns and 10 ns each way, which with the 14
 //! cycles that it takes to miss in l2 makes [`MISS`] cycles.
 
+mod attributed;
 mod ideals;
 mod links;
 mod prefetches;
@@ -603,6 +604,7 @@ pub(super) fn batch(list: &[Described]) -> Outcomes {
         list: list.iter().map(|(outcome, ..)| *outcome).collect(),
         references: list.iter().flat_map(|(_, references, _)| references.clone()).collect(),
         work: list.iter().flat_map(|(.., work)| work.clone()).collect(),
+        rows: Vec::new(),
     }
 }
 

@@ -29,6 +29,7 @@ use crate::config::Config;
 use crate::outcome::{MEMORY, Outcome, OutcomeKind, Reference, ReferenceKind, WALKED};
 
 use super::access::{Next, Shared, Units};
+use super::attribution::Attribution;
 use super::dispatch::Queue;
 use super::entry::{ENTRIES, Entry, NOBODY, State, UNKNOWN};
 use super::latencies::Latencies;
@@ -92,6 +93,8 @@ pub(super) struct Window {
     pub(super) laps: VecDeque<Lap>,
     /// Unreported hits that are not in the distribution of access times yet: data, then fetches.
     hits: [u64; 2],
+    /// Whose the stalls are, where that is asked.
+    pub(super) attribution: Option<Box<Attribution>>,
 }
 
 impl Window {
@@ -118,6 +121,7 @@ impl Window {
             stack: Stack::new(config.cache.len()),
             laps: VecDeque::new(),
             hits: [0, 0],
+            attribution: None,
             units: Units::new(config, cpu),
         }
     }
@@ -248,8 +252,12 @@ impl Window {
         let walks = kept.walk_reads > 0 || (outcome.tlb == WALKED && outcome.translation_fill == 0);
         let walks = walks && latencies.walks;
         let late = self.late;
-        if !matches!(outcome.kind, OutcomeKind::Mark(_)) {
+        let mark = matches!(outcome.kind, OutcomeKind::Mark(_));
+        if !mark {
             self.late = latencies.ends[0].first;
+        }
+        if let Some(attribution) = &mut self.attribution {
+            attribution.enter(slot, mark);
         }
         let instruction = self.instructions;
         let number = self.next;
@@ -345,13 +353,27 @@ impl Window {
             if at > usual {
                 let ends = shared.latencies.ends[usize::from(entry.is_fetch())];
                 self.stack.charge_stall(entry, ends, at - usual);
+                if let Some(attribution) = &mut self.attribution {
+                    attribution.stall(slot, entry, ends, at - usual);
+                }
             }
             self.retired_at = at;
             self.retiring += 1;
             if let OutcomeKind::Mark(mark) = entry.kind {
                 let (stack, instructions) = (self.stack.clone(), entry.instruction);
                 self.laps.push_back(Lap { mark, stack, instructions });
+                if let Some(attribution) = &mut self.attribution {
+                    attribution.pass(mark);
+                }
             }
+        }
+    }
+
+    /// Charges what the stack has more than `before` to the row of the latest outcome.
+    pub(super) fn charge_latest(&mut self, before: &Stack) {
+        let latest = self.slot_of(self.next.wrapping_sub(1));
+        if let Some(attribution) = &mut self.attribution {
+            attribution.charge(attribution.row(latest), &self.stack.since(before));
         }
     }
 

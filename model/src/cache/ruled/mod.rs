@@ -26,7 +26,7 @@ mod sharers;
 mod tests;
 
 use super::chain::Arrangement;
-use super::level::Source;
+use super::level::{CacheCounters, Source};
 use super::settings::{Cache, Inclusion, Stream, Write};
 use crate::address::{PageShift, PhysAddr};
 use crate::config::InvalidSetting;
@@ -171,6 +171,10 @@ impl RuledHierarchy {
 
     pub(super) fn name(&self, index: u8) -> &str {
         &self.levels[usize::from(index)].name
+    }
+
+    pub(super) fn counters(&self, index: u8) -> CacheCounters {
+        self.levels[usize::from(index)].counters
     }
 
     pub(super) fn line_shift(&self, index: u8) -> u32 {
