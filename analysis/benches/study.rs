@@ -98,6 +98,7 @@ fn run(folder: &Path) -> Result<(f64, Measured), AnyError> {
         region: Region::default(),
         sample: None,
         ideal: false,
+        by: None,
         warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),

@@ -60,4 +60,8 @@ impl Timed for WithIdeals {
     fn histograms(&self) -> Vec<(&'static str, Histogram)> {
         self.own.histograms()
     }
+
+    fn whole(&mut self) -> Option<&mut Timing> {
+        Some(&mut self.own)
+    }
 }

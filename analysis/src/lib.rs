@@ -1,6 +1,7 @@
 //! Design studies over the model: machines to study, plans, results, charts and reports.
 #![deny(missing_docs)]
 
+pub mod breakdown;
 pub mod chart;
 pub mod checkpoint;
 pub mod curve;

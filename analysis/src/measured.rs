@@ -5,6 +5,7 @@ use model::config::Config;
 use model::statistics::{Statistics, Summary, Value};
 use serde_json::{Map, Number as JsonNumber, Value as Json, json};
 
+use crate::breakdown::Breakdown;
 use crate::heat::HeatSample;
 use crate::sample::Sample;
 
@@ -305,6 +306,22 @@ pub struct RunResult {
     pub measured: Measured,
     /// Where the trace went.
     pub heat: HeatSample,
+    /// What parts of it cost, where that was asked.
+    pub by: Option<Breakdown>,
+}
+
+impl RunResult {
+    /// The result document.
+    ///
+    /// # Errors
+    /// The machine cannot be written as JSON.
+    pub fn json(&self) -> Result<Json, serde_json::Error> {
+        let mut document = self.measured.json(&serde_json::to_value(&self.config)?);
+        if let Some(by) = &self.by {
+            document["by"] = by.json();
+        }
+        Ok(document)
+    }
 }
 
 #[cfg(test)]

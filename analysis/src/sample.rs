@@ -204,6 +204,8 @@ pub trait Timed: TimeHalf {
     fn report(&self, out: &mut Statistics);
     /// Its distributions by name.
     fn histograms(&self) -> Vec<(&'static str, Histogram)>;
+    /// The machine's own time half, where it times everything.
+    fn whole(&mut self) -> Option<&mut Timing>;
 }
 
 impl Timed for Timing {
@@ -214,6 +216,10 @@ impl Timed for Timing {
     fn histograms(&self) -> Vec<(&'static str, Histogram)> {
         Self::histograms(self)
     }
+
+    fn whole(&mut self) -> Option<&mut Timing> {
+        Some(self)
+    }
 }
 
 impl Timed for SampledTiming {
@@ -223,6 +229,10 @@ impl Timed for SampledTiming {
 
     fn histograms(&self) -> Vec<(&'static str, Histogram)> {
         Self::histograms(self)
+    }
+
+    fn whole(&mut self) -> Option<&mut Timing> {
+        None
     }
 }
 

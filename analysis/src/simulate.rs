@@ -15,6 +15,7 @@ use tracegen::batch::Batch;
 use tracegen::next_use::annotate;
 use tracegen::source::Source;
 
+use crate::breakdown::{Broken, By, Finder};
 use crate::checkpoint::{self, Checkpoint, Origin};
 use crate::error::Error;
 use crate::fan_out::{Machine, fan_out};
@@ -60,6 +61,8 @@ pub struct RunOptions<'a> {
     pub sample: Option<SampleOptions>,
     /// Whether the run is also timed with each component perfect. A sample is not.
     pub ideal: bool,
+    /// What the run is broken down by, where it is. A sample is not.
+    pub by: Option<&'a By>,
     /// Where the warm-up comes from or goes to.
     pub warm: Warm<'a>,
     /// Set when the user wants it to stop.
@@ -93,21 +96,29 @@ pub fn simulate(
     options: &RunOptions<'_>,
 ) -> Result<RunResult, Error> {
     let refused = |error: &dyn std::fmt::Display| Error::Simulation(error.to_string());
+    if options.by.is_some() && config.core.count > 1 {
+        return Err(Error::Simulation(format!(
+            "core.count = {}: a run of several CPUs is not broken down (--by), since its cycles are those of \
+             the CPU that ends last and rows could not add up to them",
+            config.core.count
+        )));
+    }
     if let Some(sample) = &options.sample {
+        if options.by.is_some() {
+            return Err(Error::Simulation("a sample is not broken down".to_owned()));
+        }
         let sampling = sample.sampling(options.seed, config.core.rob)?;
         let mut time = SampledTiming::new(config, sampling).map_err(|error| refused(&error))?;
-        let (mut measured, heat) = run(config, spec, options, &mut time)?;
-        measured.sample = Some(Sample::of(&time, sample, &measured)?);
-        return Ok(RunResult { config: config.clone(), measured, heat });
+        let mut result = run(config, spec, options, &mut time)?;
+        result.measured.sample = Some(Sample::of(&time, sample, &result.measured)?);
+        return Ok(result);
     }
     if options.ideal {
         let mut time = WithIdeals::new(config).map_err(|error| refused(&error))?;
-        let (measured, heat) = run(config, spec, options, &mut time)?;
-        return Ok(RunResult { config: config.clone(), measured, heat });
+        return run(config, spec, options, &mut time);
     }
     let mut time = Timing::new(config).map_err(|error| refused(&error))?;
-    let (measured, heat) = run(config, spec, options, &mut time)?;
-    Ok(RunResult { config: config.clone(), measured, heat })
+    run(config, spec, options, &mut time)
 }
 
 /// Writes the state of `config` at the end of the warm-up of `spec` to `path`, and does no more.
@@ -121,7 +132,7 @@ pub fn write_checkpoint(
     path: &Path,
 ) -> Result<(), Error> {
     let drive = drive_of(options, options.region);
-    warm_up(config, spec, options.seed, &drive, Some(path)).map(drop)
+    warm_up(config, spec, options.seed, &drive, Some(path), None).map(drop)
 }
 
 fn drive_of<'a>(options: &RunOptions<'a>, region: Region) -> Drive<'a> {
@@ -135,8 +146,9 @@ fn run(
     spec: &TraceSpec,
     options: &RunOptions<'_>,
     time: &mut impl Timed,
-) -> Result<(Measured, HeatSample), Error> {
+) -> Result<RunResult, Error> {
     let seed = options.seed;
+    let mut finder = options.by.map(Finder::new);
     let checkpoint = match options.warm {
         Warm::Read(path) => Some(Checkpoint::read(path)?),
         Warm::Timed | Warm::Write(_) => None,
@@ -148,27 +160,44 @@ fn run(
         (Some(checkpoint), _) => {
             let function = checkpoint.function(config, &Origin::of(config, spec, seed, region)?)?;
             let mut intake = intake_of(&function, spec, seed, &drive)?;
-            pass_over(&mut intake, warmup, |_| Ok(()))?;
+            pass_over(&mut intake, warmup, |batch| {
+                finder.iter_mut().for_each(|finder| finder.find(batch));
+                Ok(())
+            })?;
             (function, intake)
         }
-        (None, Warm::Write(path)) => warm_up(config, spec, seed, &drive, Some(path))?,
-        (None, _) => warm_up(config, spec, seed, &drive, None)?,
+        (None, Warm::Write(path)) => {
+            warm_up(config, spec, seed, &drive, Some(path), finder.as_mut())?
+        }
+        (None, _) => warm_up(config, spec, seed, &drive, None, None)?,
     };
-    let passed = pipeline::drive_on(intake, &mut function, time, options.jobs)?;
+    let Some(finder) = finder else {
+        let passed = pipeline::drive_on(intake, &mut function, time, options.jobs)?;
+        let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
+        let measured = measure(&function, time, &summary);
+        return Ok(RunResult { config: config.clone(), measured, heat: passed.heat, by: None });
+    };
+    let mut broken = Broken::new(function, finder);
+    time.whole().iter_mut().for_each(|time| time.attribute());
+    let passed = pipeline::drive_on(intake, &mut broken, time, options.jobs)?;
     let summary = TraceSummary { name: spec.name().to_owned(), ..passed.summary };
-    Ok((measure(&function, time, &summary), passed.heat))
+    let measured = measure(&broken.function, time, &summary);
+    let by = options.by.map_or("", By::name);
+    let by = broken.table(by, config, time.whole().map(|time| &*time), &measured);
+    Ok(RunResult { config: config.clone(), measured, heat: passed.heat, by: Some(by) })
 }
 
 type TraceIntake<'a> = Intake<'a, Box<dyn Source>>;
 
 /// The function half of `config` and the trace, before the first access; where there is a checkpoint to
-/// write to `path`, at the end of the warm-up, when that has been done.
+/// write to `path`, at the end of the warm-up, when that has been done. `finder` is shown the warm-up then.
 fn warm_up<'a>(
     config: &Config,
     spec: &TraceSpec,
     seed: u64,
     drive: &'a Drive<'a>,
     path: Option<&Path>,
+    mut finder: Option<&mut Finder>,
 ) -> Result<(Simulator, TraceIntake<'a>), Error> {
     let refused = |error: model::function::SimulationError| Error::Simulation(error.to_string());
     // Better said now than after the warm-up.
@@ -181,6 +210,7 @@ fn warm_up<'a>(
         pass_over(&mut intake, drive.region.warmup, |batch| {
             // Nobody asks what it costs.
             outcomes.clear();
+            finder.iter_mut().for_each(|finder| finder.find(batch));
             function.process(batch, &mut outcomes).map_err(refused)
         })?;
         checkpoint::write(path, &origin, &function)?;

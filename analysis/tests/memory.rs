@@ -48,6 +48,7 @@ fn measure(preset: &str, sets: &[(&str, &str)], mebibytes: u64, reads: u64) -> (
         region: Region::default(),
         sample: None,
         ideal: false,
+        by: None,
         warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),

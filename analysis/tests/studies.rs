@@ -127,6 +127,7 @@ fn check(case: &Case) {
         region: plan.region,
         sample: None,
         ideal: false,
+        by: None,
         warm: Warm::Timed,
         interrupted: &AtomicBool::new(false),
         progress: &|_, _| (),

@@ -1,5 +1,6 @@
 //! `faultline`: the command. It parses, calls the libraries and prints; one file a verb.
 
+mod by;
 mod checkpoint;
 mod config;
 mod explain;

@@ -12,6 +12,7 @@ use clap::Args as ClapArgs;
 use model::config::Config;
 use tracegen::formats::Input;
 
+use crate::by::ByArgs;
 use crate::checkpoint::CheckpointArgs;
 use crate::input::ReadArgs;
 use crate::machine::MachineArgs;
@@ -28,6 +29,8 @@ use crate::{interrupt, summary};
     faultline run --config skylake --trace app.flt --warmup 10000000 --limit 50000000\n  \
     faultline run --config skylake --trace app.flt --sample --sample-period 100000\n  \
     faultline run --config skylake --workload kv --set os.prefault=accessed --ideal\n  \
+    faultline run --config skylake --trace app.flt --by symbol --program ./app\n  \
+    faultline run --config skylake --trace app.flt --by interval --interval 1000000 --format json\n  \
     faultline run --config skylake --trace app.flt --warmup 10000000 --checkpoint warm.ckpt --checkpoint-only\n  \
     faultline run --config skylake --trace app.flt --from-checkpoint warm.ckpt --set core.rob=512\n  \
     faultline run --config mine.toml --trace ls.lackey --set mmu.page_size=2MiB -o results/ls")]
@@ -57,6 +60,8 @@ pub struct Args {
     /// costs overlap, so that they do not add up.
     #[arg(long, conflicts_with = "sample")]
     ideal: bool,
+    #[command(flatten)]
+    by: ByArgs,
     /// How the result is printed.
     #[arg(long = "format", value_enum, default_value_t)]
     print_as: Format,
@@ -150,6 +155,7 @@ impl Drop for NewFolder {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = args.machine.load()?;
     let spec = args.spec(&config)?;
+    let by = args.by.by()?;
     // Better said now than after the simulation.
     let _folder = args.output.as_deref().map(NewFolder::create).transpose()?;
     let progress = RunProgress::new();
@@ -159,6 +165,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         region: args.region.region(),
         sample: args.sample.options(),
         ideal: args.ideal,
+        by: by.as_ref(),
         warm: args.checkpoint.warm(),
         interrupted: interrupt::flag()?,
         progress: &|done, accesses| progress.tell(done, accesses),
@@ -183,6 +190,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(note) = summary::zero_page_note(&result.measured) {
         eprintln!("{note}");
     }
+    if let Some(note) = result.by.as_ref().and_then(|by| by.note.as_deref()) {
+        eprintln!("note: {note}");
+    }
     if let Some(folder) = &args.output {
         outputs::write_run(folder, &result)?;
         eprintln!("wrote {}", folder.join("report.html").display());
@@ -192,10 +202,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn print(args: &Args, result: &RunResult) -> anyhow::Result<()> {
     match args.print_as {
-        Format::Json => {
-            let config = serde_json::to_value(&result.config)?;
-            output::print_json(&result.measured.json(&config))
+        Format::Json => output::print_json(&result.json()?),
+        Format::Table => {
+            let text = summary::text(&result.config.name, &result.measured);
+            let by = result.by.as_ref().map_or_else(String::new, |by| args.by.text(by));
+            output::print(&(text + &by))
         }
-        Format::Table => output::print(&summary::text(&result.config.name, &result.measured)),
     }
 }

@@ -208,7 +208,7 @@ fn number(value: Number) -> String {
 }
 
 /// Thousands with commas.
-fn separated(count: u64) -> String {
+pub fn separated(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -157,16 +157,20 @@ fn write_chart(folder: &Path, chart: &Chart, keep: bool) -> Result<(), Error> {
     write(&svg, chart.svg.as_bytes())
 }
 
-/// Writes the results of one run into `folder`: `result.json`, the charts and the report.
+/// Writes the results of one run into `folder`: `result.json`, the charts and the report, and `by.parquet` where
+/// the run was broken down.
 ///
 /// # Errors
 /// The file system's, or a chart cannot be drawn.
 pub fn write_run(folder: &Path, result: &RunResult) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let unprintable = |error: serde_json::Error| Error::results(folder, error);
-    let config = serde_json::to_value(&result.config).map_err(unprintable)?;
-    let document = result.measured.json(&config);
+    let document = result.json().map_err(unprintable)?;
     let text = serde_json::to_string_pretty(&document).map_err(unprintable)?;
+    if let Some(by) = &result.by {
+        let path = folder.join("by.parquet");
+        write(&path, &by.parquet().map_err(|error| Error::results(&path, error))?)?;
+    }
     let heat = seal(&result.heat).map_err(|error| Error::results(folder, error))?;
     write(&folder.join("trace.heat"), &heat)?;
     write(&folder.join("result.json"), format!("{text}\n").as_bytes())?;

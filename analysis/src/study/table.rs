@@ -48,6 +48,15 @@ impl Table {
         Self { keys, statistics, rows }
     }
 
+    /// A table of these columns, keys before statistics, and rows as they are.
+    pub fn of(
+        keys: Vec<String>,
+        statistics: Vec<String>,
+        rows: Vec<(Vec<String>, Vec<Option<Number>>)>,
+    ) -> Self {
+        Self { keys, statistics, rows }
+    }
+
     /// As comma-separated values with a header.
     ///
     /// # Errors

@@ -60,6 +60,7 @@ fn whole(config: Config, batches: &[Batch]) -> Round {
             region: Region::default(),
             sample: None,
             ideal: false,
+            by: None,
             warm: Warm::Timed,
             interrupted: &AtomicBool::new(false),
             progress: &|_, _| (),
