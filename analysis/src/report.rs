@@ -6,6 +6,7 @@ use toml::{Table, Value};
 use crate::chart::Chart;
 use crate::chart::text::number;
 use crate::chart::view::{View, more_is_better};
+use crate::study::key::short;
 use crate::study::point::Point;
 
 /// What the page says of the study beside its points.
@@ -52,6 +53,7 @@ pub fn page(view: &View, charts: &[Chart], study: &Study) -> String {
                 h1 { (view.name) }
                 @if let Some(question) = &study.question { p.question { (question) } }
                 @for sentence in summary(view) { p.summary { (sentence) } }
+                @for sentence in mean_summary(view) { p.summary { (sentence) } }
                 @for sentence in notes(view) { p.note { (sentence) } }
                 @for chart in charts {
                     figure id=(chart.name) { (PreEscaped(&chart.svg)) }
@@ -59,6 +61,7 @@ pub fn page(view: &View, charts: &[Chart], study: &Study) -> String {
                 h2 { "Points" }
                 p { (view.points.len()) " points; a click on a heading sorts. Every statistic of every point is in points.csv and points.parquet." }
                 (points(view))
+                (means(view))
                 h2 { "How to get this again" }
                 pre { (study.command) }
                 details {
@@ -104,6 +107,31 @@ pub fn summary(view: &View) -> Vec<String> {
         sentences.push(format!("{what}. {}", dominating(best)));
     }
     sentences
+}
+
+/// The best of each group's means, in a sentence.
+pub fn mean_summary(view: &View) -> Vec<String> {
+    let mut groups: Vec<&str> = view.means.list.iter().map(|mean| mean.group.as_str()).collect();
+    groups.dedup();
+    let sign = if more_is_better(&view.metric) { -1.0 } else { 1.0 };
+    let sentence = |group: &str| {
+        let means = view.means.list.iter().filter(|mean| mean.group == group);
+        let measured = means.filter_map(|mean| Some((mean, mean.get(&view.metric)?)));
+        let (mean, (arithmetic, geometric)) =
+            measured.min_by(|(_, a), (_, b)| (sign * a.1).total_cmp(&(sign * b.1)))?;
+        let place: Vec<_> = mean.keys.iter().map(|(path, value)| format!("{} {value}", short(path))).collect();
+        let place = if place.is_empty() { String::new() } else { format!(", at {}", place.join(" · ")) };
+        let gain = view.mean_speed_up(mean);
+        let gain = gain.map_or_else(String::new, |factor| format!(", {factor:.2}× the baseline"));
+        Some(format!(
+            "{group}, {} traces: the best geometric mean of {} is {} (arithmetic {}){place}{gain}.",
+            mean.traces,
+            view.metric,
+            number(geometric),
+            number(arithmetic)
+        ))
+    };
+    groups.into_iter().filter_map(sentence).collect()
 }
 
 /// What a reader has to know to read the numbers: what was not counted, and what was estimated.
@@ -193,6 +221,47 @@ fn points(view: &View) -> Markup {
     }
 }
 
+/// The means over the traces of groups; nothing where there are none.
+fn means(view: &View) -> Markup {
+    let keys: Vec<&str> = view
+        .varying
+        .iter()
+        .map(|key| key.path.as_str())
+        .filter(|path| view.means.list.iter().any(|mean| !mean.key(path).is_empty()))
+        .collect();
+    html! {
+        @if !view.means.list.is_empty() {
+            h2 { "Means" }
+            p { "Weighted means over the traces of a group. The speed-up is that of geometric means. Those of every statistic are in means.csv." }
+            div.scroll { table {
+                thead { tr {
+                    th { "group" }
+                    @for key in &keys { th { (key) } }
+                    th { "traces" }
+                    @if !view.baseline.is_empty() { th { "speed-up" } }
+                    th { (view.metric) ", arithmetic" }
+                    th { (view.metric) ", geometric" }
+                } }
+                tbody {
+                    @for mean in &view.means.list { tr {
+                        td { (mean.group) }
+                        @for key in &keys { td { (mean.key(key)) } }
+                        td.number { (mean.traces) }
+                        @if !view.baseline.is_empty() { td.number { @if let Some(factor) = view.mean_speed_up(mean) { (format!("{factor:.2}")) } } }
+                        @match mean.get(&view.metric) {
+                            Some((arithmetic, geometric)) => {
+                                td.number { (display(arithmetic)) }
+                                td.number { (display(geometric)) }
+                            },
+                            None => { td {} td {} },
+                        }
+                    } }
+                }
+            } }
+        }
+    }
+}
+
 fn column(point: &Point, name: &str) -> Option<f64> {
     point.measured.columns().find(|(own, _)| own == name).map(|(_, value)| value.as_f64())
 }
@@ -217,7 +286,7 @@ pre{background:#f5f6f7;padding:1rem;overflow-x:auto;font-size:.8rem}";
 /// with the same order of units as the program's own, else by letters.
 const SORT: &str = "(()=>{const u={B:1,KiB:1024,MiB:1048576,GiB:1073741824,ps:1e-12,ns:1e-9,us:1e-6,\
 ms:1e-3,s:1};const v=t=>{const m=/^([0-9.]+)([A-Za-z]*)$/.exec(t);return m?m[1]*(u[m[2]]||1):NaN};\
-document.querySelectorAll('th').forEach((h,i)=>{let d=1;h.onclick=()=>{\
+document.querySelectorAll('th').forEach(h=>{const i=h.cellIndex;let d=1;h.onclick=()=>{\
 const b=h.closest('table').tBodies[0];[...b.rows].sort((p,q)=>{const x=p.cells[i].textContent,\
 y=q.cells[i].textContent,a=v(x),c=v(y);return d*(isNaN(a)||isNaN(c)?x.localeCompare(y):a-c)})\
 .forEach(r=>b.append(r));d=-d}})})()";

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use model::config::Config;
 use tracegen::error::TraceError;
 use tracegen::flt;
 use tracegen::formats::{self, Format, Input, OpenOptions};
@@ -43,6 +44,18 @@ impl TraceSpec {
     /// Whether it can be read only once.
     pub fn is_stdin(&self) -> bool {
         matches!(self, Self::File { input: Input::Stdin, .. })
+    }
+
+    /// Lets a workload that is not told where to lie lie where `config` has addresses, where these have fewer
+    /// bits than those of x86-64: in half of them, where a program fits.
+    pub fn fit(&mut self, config: &Config) {
+        let bits = config.mmu.va_bits.filter(|bits| config.mmu.enabled && (25..48).contains(bits));
+        if let Self::Workload { set, .. } = self
+            && let Some(bits) = bits
+            && set.iter().all(|(key, _)| key != "address_bits")
+        {
+            set.push(("address_bits".to_owned(), (bits - 1).to_string()));
+        }
     }
 
     /// Opens it. With `ahead`, a workload may compute on a thread of its own while its batches are

@@ -94,13 +94,6 @@ pub fn trace_at(path: &Path, read: &ReadArgs) -> TraceSpec {
     }
 }
 
-/// The bits of a program's addresses on a machine that has fewer of them than x86-64, where a program fits:
-/// half of the space.
-fn narrow(config: &Config) -> Option<u8> {
-    let bits = config.mmu.va_bits.filter(|_| config.mmu.enabled)?;
-    (25..48).contains(&bits).then_some(bits - 1)
-}
-
 impl Args {
     /// What runs; a workload lies where `config` has addresses, unless it is told where.
     fn spec(&self, config: &Config) -> anyhow::Result<TraceSpec> {
@@ -118,14 +111,10 @@ impl Args {
             anyhow::bail!("--trace-format, --column and --unit are for --trace");
         }
         let set = set.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let mut set: Vec<_> = set.collect();
-        if let Some(bits) = narrow(config)
-            && set.iter().all(|(key, _)| key != "address_bits")
-        {
-            set.push(("address_bits".to_owned(), bits.to_string()));
-        }
         let name = self.what.workload.clone().unwrap_or_default();
-        Ok(TraceSpec::Workload { name, set })
+        let mut spec = TraceSpec::Workload { name, set: set.collect() };
+        spec.fit(config);
+        Ok(spec)
     }
 }
 

@@ -156,7 +156,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let (view, _) =
         outputs::write_all(&store, Drawing { jobs: usize::from(args.jobs), keep: true })?;
-    let sentences = analysis::report::summary(&view);
+    let mut sentences = analysis::report::summary(&view);
+    sentences.extend(analysis::report::mean_summary(&view));
     match args.print_as {
         Format::Json => output::print_json(&serde_json::json!({
             "study": plan.name,

@@ -2,6 +2,7 @@
 
 use crate::heat::HeatSample;
 use crate::study::key::{self, compare, compare_all};
+use crate::study::means::{Mean, Means};
 use crate::study::point::Point;
 
 /// The most points that a chart with a row or a line a point shows.
@@ -43,6 +44,8 @@ pub struct View {
     pub baseline: Vec<key::Key>,
     /// One heat sample a trace.
     pub heat: Vec<NamedHeat>,
+    /// The means over the traces of groups.
+    pub means: Means,
 }
 
 /// The key of what runs, where a study has workloads and traces.
@@ -150,6 +153,13 @@ impl View {
         let own = point.measured.get(&self.metric)?.as_f64();
         let factor = if more_is_better(&self.metric) { own / base } else { base / own };
         factor.is_finite().then_some(factor)
+    }
+
+    /// The same of a group's mean.
+    pub fn mean_speed_up(&self, mean: &Mean) -> Option<f64> {
+        let is_swept = |(path, _): &&key::Key| !["workload", "trace"].contains(&path.as_str());
+        let baseline: Vec<_> = self.baseline.iter().filter(is_swept).cloned().collect();
+        self.means.speed_up(mean, &baseline, &self.metric)
     }
 
     /// The baseline in words.

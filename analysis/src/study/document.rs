@@ -59,6 +59,12 @@ pub struct WorkloadEntry {
     /// Its parameters.
     #[serde(default)]
     pub set: toml::Table,
+    /// What its group's means count it as; 1 if it says nothing.
+    #[serde(default)]
+    pub weight: Option<Spanned<f64>>,
+    /// The group of traces that it is averaged with.
+    #[serde(default)]
+    pub group: Option<Spanned<String>>,
 }
 
 /// One trace.
@@ -79,6 +85,12 @@ pub struct TraceEntry {
     /// The unit of that column.
     #[serde(default, deserialize_with = "parsed")]
     pub unit: Option<Unit>,
+    /// As [`WorkloadEntry::weight`].
+    #[serde(default)]
+    pub weight: Option<Spanned<f64>>,
+    /// As [`WorkloadEntry::group`].
+    #[serde(default)]
+    pub group: Option<Spanned<String>>,
 }
 
 fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

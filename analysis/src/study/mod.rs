@@ -8,6 +8,7 @@ pub mod execute;
 pub mod graph;
 pub mod key;
 pub mod look;
+pub mod means;
 pub mod memory;
 pub mod outputs;
 pub mod plan;

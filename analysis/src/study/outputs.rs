@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use toml::{Table as Toml, Value};
 
 use super::key::Key;
+use super::means::Means;
 use super::plan::{Plan, shown};
 use super::point::Point;
 use super::sealed::{seal, unseal, write};
@@ -42,13 +43,29 @@ pub fn write_all(store: &Store, drawing: Drawing) -> Result<(View, Vec<String>),
     write(&path, &table.csv().map_err(|error| Error::results(&path, error))?)?;
     let path = store.root().join("points.parquet");
     write(&path, &table.parquet().map_err(|error| Error::results(&path, error))?)?;
+    let means = Means::of(&study, &points);
+    let path = store.root().join("means.csv");
+    if means.list.is_empty() {
+        remove(&path)?;
+    } else {
+        write(&path, &means.csv().map_err(|error| Error::results(&path, error))?)?;
+    }
     let mut view = view(&study, points);
+    view.means = means;
     view.heat = heat(store, &view.points)?;
     let charts = write_charts(&store.root().join("charts"), &view, drawing)?;
     let text = toml::to_string(&study).map_err(|error| Error::results(store.root(), error))?;
     let page = report::page(&view, &charts, &report::Study::of(&study, text));
     write(&store.root().join("report.html"), page.as_bytes())?;
     Ok((view, messages))
+}
+
+/// Removes a file that says what is not so any more, where there is one.
+fn remove(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
 }
 
 fn read_study(root: &Path) -> Result<Toml, Error> {

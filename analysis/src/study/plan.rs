@@ -143,6 +143,7 @@ impl Plan {
             }
         }
         check_baseline(&text, &document)?;
+        check_groups(&text, &document)?;
         planner.plan.resolved = planner.resolved(&document)?;
         Ok(planner.plan)
     }
@@ -270,6 +271,26 @@ fn check_baseline(text: &Text<'_>, document: &Document) -> Result<(), Error> {
     {
         let message = format!("`{metric}` is not a statistic; one is `run.cycles`");
         return Err(text.wrong(text.place_of(metric), &message, None));
+    }
+    Ok(())
+}
+
+/// Weights are positive numbers, and groups have names.
+fn check_groups(text: &Text<'_>, document: &Document) -> Result<(), Error> {
+    let workloads = document.workload.iter().map(Spanned::get_ref);
+    let workloads = workloads.map(|entry| (&entry.weight, &entry.group));
+    let traces = document.trace.iter().map(Spanned::get_ref);
+    for (weight, group) in workloads.chain(traces.map(|entry| (&entry.weight, &entry.group))) {
+        if let Some(weight) = weight
+            && !(weight.get_ref().is_normal() && *weight.get_ref() > 0.0)
+        {
+            return Err(text.wrong(weight.span(), "a weight is a number above 0", None));
+        }
+        if let Some(group) = group
+            && group.get_ref().is_empty()
+        {
+            return Err(text.wrong(group.span(), "a group needs a name", None));
+        }
     }
     Ok(())
 }
@@ -408,6 +429,7 @@ impl Planner<'_> {
         let mut keys = listed.keys.clone();
         keys.extend(combination.iter().map(|(path, value)| (path.clone(), shown(value))));
         let (config, json) = self.config(sets, &keys, combination)?;
+        spec.fit(&config);
         let trace = self.trace(spec, combination)?;
         let functional = (trace, config.functional_key());
         let next = self.groups.len();

@@ -221,3 +221,80 @@ fn the_study_in_the_manual_is_one() {
     // Two workloads × two page sizes × three sizes that walk together with their latencies.
     assert_eq!(study.points.len(), 12);
 }
+
+/// The means of a sweep are those of its table, and stand in the report.
+#[test]
+fn groups_have_means_beside_the_points() {
+    let text = STUDY
+        .replace("updates = 2000 }\n[[", "updates = 2000 }\nweight = 3\ngroup = \"both\"\n[[")
+        .replace("updates = 2000 }\n[sweep", "updates = 2000 }\ngroup = \"both\"\n[sweep")
+        .replace("[768, 1536, 3072]", "[1536]");
+    let plan = plan_of(&text).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    compute(&plan, folder.path(), 1, (1, 1));
+    let points = csv(folder.path());
+    let read = |text: &str| -> Vec<Vec<String>> {
+        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let (points, means) =
+        (read(&points), read(&std::fs::read_to_string(folder.path().join("means.csv")).unwrap()));
+    assert_eq!(means.len(), 1 + 4 * 2);
+    let column = |table: &[Vec<String>], name: &str| {
+        table[0].iter().position(|own| own == name).unwrap()
+    };
+    for mean in &means[1..] {
+        let same = |point: &&Vec<String>| {
+            ["core.rob", "mmu.page_size"]
+                .iter()
+                .all(|key| point[column(&points, key)] == mean[column(&means, key)])
+        };
+        let mine: Vec<_> = points[1..].iter().filter(same).collect();
+        let cycles: Vec<f64> =
+            mine.iter().map(|point| point[column(&points, "run.cycles")].parse().unwrap()).collect();
+        let table = column(&points, "workload.table");
+        let first = if mine[0][table] < mine[1][table] { 0 } else { 1 };
+        let (a, b) = (cycles[first], cycles[1 - first]);
+        let expected = match mean[column(&means, "mean")].as_str() {
+            "arithmetic" => (3.0 * a + b) / 4.0,
+            _ => (a * a * a * b).sqrt().sqrt(),
+        };
+        let value: f64 = mean[column(&means, "run.cycles")].parse().unwrap();
+        assert!((value / expected - 1.0).abs() < 1e-12, "{value} {expected}");
+    }
+    let report = std::fs::read_to_string(folder.path().join("report.html")).unwrap();
+    assert!(report.contains("<h2>Means</h2>") && report.contains("both, 2 traces"));
+    // A study without groups has none.
+    let plain = plan_of(STUDY).unwrap();
+    outputs::write_study(&plain, &Store::open(folder.path()).unwrap()).unwrap();
+    csv(folder.path());
+    assert!(!folder.path().join("means.csv").exists());
+}
+
+#[test]
+fn weights_and_groups_that_say_nothing_are_refused() {
+    let with = |line: &str| STUDY.replace("[sweep]", &format!("{line}\n[sweep]"));
+    for wrong in ["weight = 0", "weight = -1.5", "weight = nan", "weight = inf"] {
+        let message = message(&with(wrong));
+        assert!(message.contains("a weight is a number above 0"), "{message}");
+    }
+    assert!(message(&with("group = \"\"")).contains("a group needs a name"));
+    assert!(plan_of(&with("weight = 2\ngroup = \"spec\"")).is_ok());
+}
+
+/// As a single run does.
+#[test]
+fn a_workload_lies_where_a_narrow_machine_has_addresses() {
+    let narrow = |machine: &str| {
+        let text = STUDY.replace("machine = \"skylake\"", &format!("machine = {machine}"));
+        let plan = plan_of(&text).unwrap();
+        let bits = |trace: &super::plan::PlannedTrace| {
+            let parameters = trace.spec.parameters(1).unwrap();
+            parameters.into_iter().find(|(name, _)| name == "address_bits").map(|(_, bits)| bits)
+        };
+        plan.traces.iter().map(bits).collect::<Vec<_>>()
+    };
+    let sv39 = "{ base = \"skylake\", mmu = { page_table = \"sv39\", va_bits = 39 } }";
+    assert_eq!(narrow(sv39), vec![Some("38".to_owned()); 2]);
+    assert_eq!(narrow("\"skylake\"")[0], narrow("\"zen3\"")[0]);
+    assert_ne!(narrow("\"skylake\"")[0], Some("38".to_owned()));
+}

@@ -1,6 +1,6 @@
 //! Random choices whose bytes are the same on every platform and with every version of a library.
 
-mod elementary;
+pub mod elementary;
 mod kronecker;
 mod zipf;
 
