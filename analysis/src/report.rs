@@ -119,8 +119,10 @@ pub fn mean_summary(view: &View) -> Vec<String> {
         let measured = means.filter_map(|mean| Some((mean, mean.get(&view.metric)?)));
         let (mean, (arithmetic, geometric)) =
             measured.min_by(|(_, a), (_, b)| (sign * a.1).total_cmp(&(sign * b.1)))?;
-        let place: Vec<_> = mean.keys.iter().map(|(path, value)| format!("{} {value}", short(path))).collect();
-        let place = if place.is_empty() { String::new() } else { format!(", at {}", place.join(" · ")) };
+        let place: Vec<_> =
+            mean.keys.iter().map(|(path, value)| format!("{} {value}", short(path))).collect();
+        let place =
+            if place.is_empty() { String::new() } else { format!(", at {}", place.join(" · ")) };
         let gain = view.mean_speed_up(mean);
         let gain = gain.map_or_else(String::new, |factor| format!(", {factor:.2}× the baseline"));
         Some(format!(

@@ -80,7 +80,9 @@ impl ByArgs {
             Some(Kind::Site) => Some(By::Site),
             Some(Kind::Symbol) => {
                 let Some(program) = &self.program else {
-                    anyhow::bail!("--by symbol needs the program that was recorded: --program FILE");
+                    anyhow::bail!(
+                        "--by symbol needs the program that was recorded: --program FILE"
+                    );
                 };
                 Some(By::Symbol(Arc::new(Symbols::read(program, self.load_address)?)))
             }

@@ -104,7 +104,8 @@ impl AreaKeys {
 fn mapping(start: u64, end: u64, protection: Protection, shared: bool, backing: Backing) -> String {
     let flag = |set: bool, letter: char| if set { letter } else { '-' };
     let Protection { read, write, execute } = protection;
-    let rights = [flag(read, 'r'), flag(write, 'w'), flag(execute, 'x'), if shared { 's' } else { 'p' }];
+    let rights =
+        [flag(read, 'r'), flag(write, 'w'), flag(execute, 'x'), if shared { 's' } else { 'p' }];
     let what = match backing {
         Backing::Anonymous => "anonymous".to_owned(),
         Backing::File { file, offset } => format!("file {file} at {offset:#x}"),
@@ -157,7 +158,8 @@ impl Keys for AreaKeys {
                 Key::Area(number) => labels.labels.push(self.names[number as usize].clone()),
                 Key::Piece(process, piece) => {
                     let (lowest, highest) = self.extents[at + OTHER as usize + 1];
-                    let goes_on = stretch.filter(|(own, last, _)| *own == process && last + 1 == piece);
+                    let goes_on =
+                        stretch.filter(|(own, last, _)| *own == process && last + 1 == piece);
                     let start = goes_on.map_or(lowest, |(.., (start, _))| start);
                     if goes_on.is_some() {
                         labels.labels.pop();
@@ -236,7 +238,8 @@ mod tests {
     fn memory_outside_is_one_area_a_stretch() {
         let piece = 1u64 << PIECE;
         let stack = (1u64 << 47) - 4096;
-        let seen = labels(&[Ok(2 * piece), Ok(9 * piece + 5), Ok(piece + 77), Ok(stack), Ok(3 * piece)]);
+        let seen =
+            labels(&[Ok(2 * piece), Ok(9 * piece + 5), Ok(piece + 77), Ok(stack), Ok(3 * piece)]);
         let first = format!("{:#x}-{:#x} no area", piece, 3 * piece + 4096);
         let far = format!("{:#x}-{:#x} no area", 9 * piece, 9 * piece + 4096);
         let stack = format!("{stack:#x}-{:#x} stack", 1u64 << 47);

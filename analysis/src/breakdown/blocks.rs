@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn a_block_lives_from_malloc_to_free() {
         let mut batch = Batch::new();
-        let access = |batch: &mut Batch, addr| batch.push_access(Access { addr, ..Access::default() });
+        let access =
+            |batch: &mut Batch, addr| batch.push_access(Access { addr, ..Access::default() });
         access(&mut batch, 110);
         batch.push_event(0, Event::HeapMalloc { addr: 100, size: 20 });
         access(&mut batch, 110);
@@ -85,7 +86,8 @@ mod tests {
         finder.find(&batch);
         let rows = finder.accesses.clone();
         let Labels { labels, parts, note } = finder.finish();
-        let seen: Vec<_> = rows.iter().map(|row| labels[parts[*row as usize - 2]].as_str()).collect();
+        let seen: Vec<_> =
+            rows.iter().map(|row| labels[parts[*row as usize - 2]].as_str()).collect();
         assert_eq!(seen, ["no object", "0x64+20", "no object", "no object", "0x64+20"]);
         assert_eq!(note, None);
     }

@@ -62,9 +62,12 @@ impl Finder {
             By::Area => Box::new(AreaKeys::new()),
             By::Object => Box::new(BlockKeys::new()),
             By::Phase => Box::new(Phases { rows: Rows::new(), current: None }),
-            By::Interval(length) => {
-                Box::new(Intervals { rows: Rows::new(), length: length.get(), counting: true, seen: 0 })
-            }
+            By::Interval(length) => Box::new(Intervals {
+                rows: Rows::new(),
+                length: length.get(),
+                counting: true,
+                seen: 0,
+            }),
         };
         Self { keys, accesses: Vec::new(), asides: Vec::new() }
     }
@@ -149,8 +152,7 @@ impl Keys for Phases {
         let label = |id: &Option<u32>| {
             id.map_or_else(|| "before the first".to_owned(), |id| id.to_string())
         };
-        let note =
-            self.current.is_none().then(|| "the trace has no phase markers".to_owned());
+        let note = self.current.is_none().then(|| "the trace has no phase markers".to_owned());
         Labels { note, ..Labels::each(self.rows.keys().iter().map(label).collect()) }
     }
 }

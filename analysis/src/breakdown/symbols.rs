@@ -62,27 +62,31 @@ impl Symbols {
         let wrong = |message: &str| Error::Simulation(format!("{}: {message}", path.display()));
         let file = object::File::parse(bytes)
             .map_err(|error| wrong(&format!("it is no ELF file: {error}")))?;
-        let mut symbols = functions(file.symbols());
+        let executable = file.segments().filter(is_executable).map(|segment| {
+            let (offset, length) = segment.file_range();
+            Segment { address: segment.address(), offset, length }
+        });
+        let executable: Vec<Segment> = executable.collect();
+        let ends = executable.iter().map(|part| part.address.saturating_add(part.length));
+        let end = ends.max().unwrap_or(u64::MAX);
+        let mut symbols = functions(file.symbols(), end);
         if symbols.is_empty() {
             // What a stripped program still exports.
-            symbols = functions(file.dynamic_symbols());
+            symbols = functions(file.dynamic_symbols(), end);
         }
         if symbols.is_empty() {
             return Err(wrong("it has no symbols of functions; was it stripped?"));
         }
         let lowest = file.segments().map(|segment| segment.address()).min().unwrap_or(0);
-        let executable = file.segments().filter(is_executable).map(|segment| {
-            let (offset, length) = segment.file_range();
-            Segment { address: segment.address(), offset, length }
-        });
         let bias = match (file.kind() == ObjectKind::Dynamic, load_address) {
             (true, address) => address.map(|address| address.wrapping_sub(page_of(lowest))),
             (false, None) => Some(0),
             (false, Some(_)) => {
-                return Err(wrong("it is loaded where it says; --load-address is for programs that may be loaded anywhere"));
+                return Err(wrong(
+                    "it is loaded where it says; --load-address is for programs that may be loaded anywhere",
+                ));
             }
         };
-        let executable = executable.collect();
         Ok(Self { path: path.to_owned(), symbols, executable, bias })
     }
 
@@ -114,8 +118,8 @@ fn is_executable<'a>(segment: &impl ObjectSegment<'a>) -> bool {
 }
 
 /// The functions among `symbols`, by address. Of those that start together the one with the least name stays; one
-/// without a size reaches up to the next.
-fn functions<'a, S: ObjectSymbol<'a>>(symbols: impl Iterator<Item = S>) -> Vec<Symbol> {
+/// without a size reaches up to the next, the last one up to `end`.
+fn functions<'a, S: ObjectSymbol<'a>>(symbols: impl Iterator<Item = S>, end: u64) -> Vec<Symbol> {
     let function = |symbol: S| {
         let name = symbol.name().ok().filter(|name| !name.is_empty())?;
         let known = symbol.kind() == SymbolKind::Text && symbol.is_definition();
@@ -127,7 +131,7 @@ fn functions<'a, S: ObjectSymbol<'a>>(symbols: impl Iterator<Item = S>) -> Vec<S
     all.sort_by(|a, b| (a.start, b.end, &a.name).cmp(&(b.start, a.end, &b.name)));
     all.dedup_by_key(|symbol| symbol.start);
     let starts: Vec<u64> = all.iter().skip(1).map(|symbol| symbol.start).collect();
-    for (symbol, next) in all.iter_mut().zip(starts.into_iter().chain([u64::MAX])) {
+    for (symbol, next) in all.iter_mut().zip(starts.into_iter().chain([end])) {
         symbol.end = if symbol.end == symbol.start { next } else { symbol.end.min(next) };
     }
     all

@@ -96,7 +96,9 @@ impl Breakdown {
             if at == rest {
                 cycles.clone_from(&left);
             }
-            left.iter_mut().zip(&cycles).for_each(|(left, cycles)| *left = left.saturating_sub(*cycles));
+            left.iter_mut()
+                .zip(&cycles)
+                .for_each(|(left, cycles)| *left = left.saturating_sub(*cycles));
             let accesses: u64 = counted[..ACCESSES.len() - 1].iter().sum();
             let total = cycles.iter().sum();
             let values = [accesses].into_iter().chain(counted.iter().copied());

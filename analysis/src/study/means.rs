@@ -200,9 +200,7 @@ impl Member {
                 None if path == "workload" || path == "trace" => Some(&self.name),
                 None => return true,
             };
-            own.is_some_and(|(name, own)| {
-                own == value && (parameter.is_some() || *name == *path)
-            })
+            own.is_some_and(|(name, own)| own == value && (parameter.is_some() || *name == *path))
         })
     }
 }
@@ -251,7 +249,11 @@ fn mean_of(group: &str, keys: Vec<Key>, found: &[(f64, &Point)]) -> Mean {
             [Some(value.as_f64())].into_iter().chain(others.iter().map(of)).collect();
         let Some(values) = values else { continue };
         let weights = || found.iter().map(|(weight, _)| *weight).zip(&values);
-        statistics.push((name.clone(), arithmetic(weights(), weight), geometric(weights(), weight)));
+        statistics.push((
+            name.clone(),
+            arithmetic(weights(), weight),
+            geometric(weights(), weight),
+        ));
     }
     Mean { group: group.to_owned(), keys, traces: found.len(), weight, statistics }
 }
@@ -307,7 +309,10 @@ mod tests {
         };
         let statistics = vec![measure("run.cycles", cycles), measure("dtlb.misses", cycles - 2.0)];
         Point {
-            keys: keys.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect(),
+            keys: keys
+                .iter()
+                .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+                .collect(),
             measured: Measured { statistics, ..Measured::default() },
             ..Point::default()
         }
@@ -369,7 +374,8 @@ mod tests {
         )
         .unwrap();
         let at = |trace, rob, cycles| point(&[("trace", trace), ("core.rob", rob)], cycles);
-        let points = [at("a", "1", 8.0), at("b", "1", 100.0), at("a", "2", 2.0), at("b", "2", 100.0)];
+        let points =
+            [at("a", "1", 8.0), at("b", "1", 100.0), at("a", "2", 2.0), at("b", "2", 100.0)];
         let means = Means::of(&study, &points);
         let baseline = [("core.rob".to_owned(), "1".to_owned())];
         let gains: Vec<_> = means

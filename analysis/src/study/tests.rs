@@ -239,9 +239,8 @@ fn groups_have_means_beside_the_points() {
     let (points, means) =
         (read(&points), read(&std::fs::read_to_string(folder.path().join("means.csv")).unwrap()));
     assert_eq!(means.len(), 1 + 4 * 2);
-    let column = |table: &[Vec<String>], name: &str| {
-        table[0].iter().position(|own| own == name).unwrap()
-    };
+    let column =
+        |table: &[Vec<String>], name: &str| table[0].iter().position(|own| own == name).unwrap();
     for mean in &means[1..] {
         let same = |point: &&Vec<String>| {
             ["core.rob", "mmu.page_size"]
@@ -249,8 +248,10 @@ fn groups_have_means_beside_the_points() {
                 .all(|key| point[column(&points, key)] == mean[column(&means, key)])
         };
         let mine: Vec<_> = points[1..].iter().filter(same).collect();
-        let cycles: Vec<f64> =
-            mine.iter().map(|point| point[column(&points, "run.cycles")].parse().unwrap()).collect();
+        let cycles: Vec<f64> = mine
+            .iter()
+            .map(|point| point[column(&points, "run.cycles")].parse().unwrap())
+            .collect();
         let table = column(&points, "workload.table");
         let first = if mine[0][table] < mine[1][table] { 0 } else { 1 };
         let (a, b) = (cycles[first], cycles[1 - first]);
