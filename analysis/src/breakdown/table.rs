@@ -75,8 +75,8 @@ impl Breakdown {
             let Some(into) = goes_to(row).map(|row| &mut sums[row]) else { continue };
             add(&mut into[first_component..], &mut slots.iter().copied());
         }
-        let own = &parts.noted[..];
-        let head = ACCESSES.iter().map(|name| (*name).to_owned()).chain(own.iter().cloned());
+        let head =
+            ACCESSES.iter().map(|name| (*name).to_owned()).chain(parts.noted.iter().cloned());
         let cycles = parts.components.iter().map(|name| format!("cycles.{name}"));
         let columns: Vec<String> =
             head.chain(["cycles".to_owned()]).chain(cycles.clone()).collect();

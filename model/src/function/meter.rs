@@ -156,7 +156,7 @@ mod tests {
                 7 => AccessKind::Prefetch,
                 _ => AccessKind::Load,
             };
-            let addr = ((at / 3 * 37) % 9 << 12) + (at * 24) % 4096;
+            let addr = (((at / 3 * 37) % 9) << 12) + (at * 24) % 4096;
             batch.push_access(Access { addr, kind, size: 8, ..Access::default() });
         }
         batch
