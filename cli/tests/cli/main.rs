@@ -13,6 +13,7 @@ mod goldens;
 mod help;
 mod long;
 mod memory;
+mod parts;
 mod prefault;
 mod results;
 mod studies;
