@@ -46,15 +46,22 @@ impl TraceSpec {
         matches!(self, Self::File { input: Input::Stdin, .. })
     }
 
-    /// Lets a workload that is not told where to lie lie where `config` has addresses, where these have fewer
-    /// bits than those of x86-64: in half of them, where a program fits.
+    /// Fits it to a machine. A workload that is not told where to lie lies where `config` has addresses, where
+    /// these have fewer bits than those of x86-64: in half of them, where a program fits. The threads of a
+    /// file that is not told how many CPUs they run on run on those of `config`.
     pub fn fit(&mut self, config: &Config) {
         let bits = config.mmu.va_bits.filter(|bits| config.mmu.enabled && (25..48).contains(bits));
-        if let Self::Workload { set, .. } = self
-            && let Some(bits) = bits
-            && set.iter().all(|(key, _)| key != "address_bits")
-        {
-            set.push(("address_bits".to_owned(), (bits - 1).to_string()));
+        match self {
+            Self::File { options, .. } => {
+                options.cpus.get_or_insert(config.core.count);
+            }
+            Self::Workload { set, .. } => {
+                if let Some(bits) = bits
+                    && set.iter().all(|(key, _)| key != "address_bits")
+                {
+                    set.push(("address_bits".to_owned(), (bits - 1).to_string()));
+                }
+            }
         }
     }
 

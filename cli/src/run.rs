@@ -102,7 +102,9 @@ impl Args {
             if let Some((key, _)) = set.first() {
                 anyhow::bail!("workload.{key} is set, but a trace runs and not a workload");
             }
-            return Ok(trace_at(path, &self.read));
+            let mut spec = trace_at(path, &self.read);
+            spec.fit(config);
+            return Ok(spec);
         }
         if self.read.trace_format.is_some()
             || self.read.column.is_some()
