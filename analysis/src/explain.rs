@@ -6,6 +6,7 @@ use std::fmt::Write;
 use model::address::PageShift;
 use model::config::{Config, Line};
 use model::function::inspect::Inspection;
+use model::units::ByteSize;
 
 /// Renders what an access to an address meets on the machine `config`.
 pub fn text(config: &Config, seen: &Inspection) -> String {
@@ -71,6 +72,10 @@ fn translation(out: &mut String, seen: &Inspection) {
             ),
             None => writeln!(out, " is not read: a paging-structure cache knows what it says"),
         };
+    }
+    if let (Some(bytes), Some(level)) = (seen.page_bytes, seen.leaf_level) {
+        let size = ByteSize(bytes);
+        let _ = writeln!(out, "page of {size}, by an entry of level {level}");
     }
     if let Some(kind) = seen.fault_kind {
         let _ = writeln!(out, "page fault: {}", meaning(kind));

@@ -10,6 +10,9 @@ use thiserror::Error;
 /// The largest configuration that is read; the largest that ships is a hundredth of it.
 const LARGEST: u64 = 1 << 20;
 
+/// The largest file that a setting names: a line for each page of 16 GiB.
+const LARGEST_DATA: u64 = 128 << 20;
+
 /// How many machines can stand on each other.
 const DEPTH: usize = 16;
 
@@ -83,15 +86,28 @@ fn finish<P: AsRef<str>, V: AsRef<str>>(
     place: Place,
     sets: &[(P, V)],
 ) -> Result<Config, MachineError> {
-    let mut layers = chain(layer, place)?;
+    let (mut layers, places) = chain(layer, place)?;
     for (path, value) in sets {
         layers.push(Layer::assignment(format!("{}={}", path.as_ref(), value.as_ref())));
     }
-    Ok(model::config::load(&layers)?)
+    // What a file names is beside it; what --set names is in the current folder.
+    let mut reader = |layer: usize, path: &str| {
+        let folder = match places.get(layer) {
+            Some(Place::File(file)) => file.parent().unwrap_or(Path::new("")),
+            _ => Path::new(""),
+        };
+        let file = folder.join(path);
+        let name = file.display().to_string();
+        match read_up_to(&file, LARGEST_DATA) {
+            Ok(text) => Ok((name, text)),
+            Err(error) => Err(format!("cannot read {name}: {error}")),
+        }
+    };
+    Ok(model::config::load_with(&layers, &mut reader)?)
 }
 
-/// The layers that `layer` stands on, the most basic first, and itself.
-fn chain(layer: Layer, place: Place) -> Result<Vec<Layer>, MachineError> {
+/// The layers that `layer` stands on, the most basic first, and itself, each with its place.
+fn chain(layer: Layer, place: Place) -> Result<(Vec<Layer>, Vec<Place>), MachineError> {
     let (mut layers, mut places) = (vec![layer], vec![place]);
     while let (Some(top), Some(at)) = (layers.last(), places.last()) {
         let Some(base) = base_of(top)? else { break };
@@ -109,7 +125,8 @@ fn chain(layer: Layer, place: Place) -> Result<Vec<Layer>, MachineError> {
         places.push(place);
     }
     layers.reverse();
-    Ok(layers)
+    places.reverse();
+    Ok((layers, places))
 }
 
 /// Opens a preset or a file. `from` is the layer whose `base` it is.
@@ -149,10 +166,14 @@ fn open(spec: &str, from: Option<(&Layer, &Place)>) -> Result<(Layer, Place), Ma
 
 /// The text of a file of sane size.
 fn read(path: &Path) -> io::Result<String> {
+    read_up_to(path, LARGEST)
+}
+
+fn read_up_to(path: &Path, most: u64) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        let message = format!("a configuration is at most {} KiB", LARGEST >> 10);
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let message = format!("the file is larger than {} KiB", most >> 10);
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(text)

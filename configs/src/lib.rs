@@ -95,6 +95,10 @@ macro_rules! study {
 pub static STUDIES: &[Study] = &[
     study!("quickstart", "larger second-level TLBs against larger pages"),
     study!("page-size", "the same question for a trace of your own"),
+    study!(
+        "page-mix",
+        "how much of a table needs 2 MiB pages, and of a memory that has few to give"
+    ),
     study!("cxl-tier", "a share of a program's pages on CXL memory against its slow-down"),
     study!("false-sharing", "threads whose counters share lines, against counters a line apart"),
     study!("heap-fit", "what an allocator's placement policy costs, in cycles and in memory"),

@@ -200,7 +200,8 @@ pub struct Outcome {
     /// The machine's CPU. Each numbers its own outcomes.
     pub cpu: u16,
     /// The TLB that had the translation, as its index in the configuration's `[[mmu.tlb]]` list, or
-    /// [`WALKED`] or [`UNTRANSLATED`].
+    /// [`WALKED`] or [`UNTRANSLATED`]. Where a TLB tries several page sizes in turn, each try after the first
+    /// has an index behind the list, TLB by TLB.
     pub tlb: u8,
     /// The cache that had the data, as its index in the configuration's `[[cache]]` list, or [`MEMORY`] or
     /// [`PEER`].

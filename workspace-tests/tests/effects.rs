@@ -15,9 +15,9 @@ use tracegen::batch::Batch;
 use tracegen::record::{Access, AccessKind, Advice, Backing, Branch, Event, Protection, Record};
 
 /// Machines that between them have every part: Skylake short of memory, so that it swaps, a small one on a
-/// hard disk with less usual choices, one whose caches prefetch, one on DDR5, one with virtual indices, and
-/// one with memory in nodes.
-const MACHINES: [&str; 7] = [
+/// hard disk with less usual choices, one whose caches prefetch, one on DDR5, one with virtual indices, one
+/// with memory in nodes, and one with pages of two sizes in a fragmented memory.
+const MACHINES: [&str; 8] = [
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\nreclaim = \"clock\"\n",
     "[core]\nfrequency = \"2GHz\"\n[os]\nlimit = \"1MiB\"\nmemory = \"32MiB\"\n[dram]\nranks = 2\n[swap]\ndevice = \"hdd\"\npriority = 3\n\
      [[swap.area]]\nname = \"ram\"\ndevice = \"zram\"\nsize = \"512KiB\"\npriority = 5\n\
@@ -44,6 +44,13 @@ const MACHINES: [&str; 7] = [
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n",
     // Writes wait at the disk when it is asked to read.
     "base = \"skylake\"\n[os]\nmemory = \"64MiB\"\nlimit = \"2MiB\"\n[swap]\ndevice = \"hdd\"\n",
+    "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"64MiB\"\n\
+     initial = { orders = [900, 90, 30, 10, 10, 10, 4, 4, 4, 2, 4] }\n\
+     [[mmu.layout]]\nname = \"heap\"\nstart = 0x1000000000\nsize = \"4MiB\"\npage = \"2MiB\"\nprocess = 0\n\
+     [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\n\
+     [[mmu.tlb]]\nname = \"stlb\"\nlevel = 2\nentries = 64\nways = 4\nlookup = \"predicted\"\n\
+     predictor_entries = 2\n\
+     [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n",
 ];
 
 /// One with two CPUs, whose trace is made by both of them.
@@ -66,7 +73,7 @@ impl Numbers {
 }
 
 /// Settings that change nothing here, for a reason each.
-const UNSEEN: [&str; 16] = [
+const UNSEEN: [&str; 18] = [
     // One value alone so far.
     "os.allocator",
     "os.thp",
@@ -76,6 +83,7 @@ const UNSEEN: [&str; 16] = [
     // What decides the order or the names of parts; another value leaves a gap or renames.
     "cache.<name>.level",
     "cache.<name>.name",
+    "mmu.layout.<name>.name",
     "mmu.pwc.<level>.level",
     "mmu.tlb.<name>.level",
     "mmu.tlb.<name>.name",
@@ -87,8 +95,9 @@ const UNSEEN: [&str; 16] = [
     "dram.rows",
     // Per-bank refreshes are due further apart.
     "dram.timing.pbr_pbr",
-    // Acts in a pass before the trace.
+    // Act in a pass before the trace.
     "os.prefault",
+    "os.prefault_frames",
 ];
 
 fn event(event: Event) -> Record {
@@ -132,7 +141,8 @@ fn trace() -> Vec<Record> {
         };
         let dep = if numbers.below(3) == 0 { 1 } else { 0 };
         let gap = numbers.below(6) as u32;
-        let access = Access { kind, addr: HEAP + offset, size: 8, gap, dep, ..Access::default() };
+        let (addr, site) = (HEAP + offset, step % 5);
+        let access = Access { kind, addr, size: 8, gap, dep, site, ..Access::default() };
         records.push(Record::Access(access));
         let addr = CODE + numbers.below(3) * 4096 * 97 + numbers.below(128) * 32;
         let fetch = Access { kind: AccessKind::Fetch, addr, size: 4, ..Access::default() };
@@ -260,6 +270,7 @@ fn candidates(value: &Value) -> Vec<String> {
                 "bind",
                 "upper-half",
                 "freed-tables",
+                "sequential",
             ];
             list.extend(names.map(|name| format!("\"{name}\"")));
             list

@@ -3,6 +3,7 @@
 use serde_path_to_error::Segment;
 
 use super::diagnostic::{Diagnostic, LoadError, nearest};
+use super::files::{self, Reader};
 use super::path::{self, Path, Step};
 use super::tree::{Kind, Node, Place};
 use super::{Config, InvalidSetting, assignment, merge, planned, tree};
@@ -63,10 +64,19 @@ pub fn base_error(layer: &Layer, message: impl Into<String>, help: Option<String
 /// # Errors
 /// The first fault, pointing at the text that set what is wrong.
 pub fn load(layers: &[Layer]) -> Result<Config, LoadError> {
-    build(layers).map_err(|fault| fault.render(layers))
+    load_with(layers, &mut |_, path| Err(format!("the file {path} cannot be read here")))
 }
 
-fn build(layers: &[Layer]) -> Result<Config, Diagnostic> {
+/// As [`load`], where `reader` reads the files that settings name.
+///
+/// # Errors
+/// As [`load`], and what a file says that is wrong, pointing at it.
+pub fn load_with(layers: &[Layer], reader: Reader<'_>) -> Result<Config, LoadError> {
+    let mut all = layers.to_vec();
+    build(layers, &mut all, reader).map_err(|fault| fault.render(&all))
+}
+
+fn build(layers: &[Layer], all: &mut Vec<Layer>, reader: Reader<'_>) -> Result<Config, Diagnostic> {
     // Where the last document stands, for faults of the whole machine.
     let last = layers.iter().rposition(|layer| !layer.assignment).unwrap_or(0);
     let mut root = Node::table(Place { layer: last, span: 0..0 });
@@ -82,7 +92,11 @@ fn build(layers: &[Layer]) -> Result<Config, Diagnostic> {
     }
     root.place = Place { layer: last, span: 0..0 };
     inherit_memory(&mut root)?;
-    let config = read(&root)?;
+    let pages = files::resolve(&mut root, all, reader)?;
+    let mut config = read(&root)?;
+    if let Some(pages) = pages {
+        config.mmu.layout = pages.layout(&config.mmu);
+    }
     config.resolve().map_err(|error| invalid(&root, error))
 }
 

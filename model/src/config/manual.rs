@@ -13,8 +13,8 @@ Written from the declarations of the settings: `UPDATE_DOCS=1 cargo test -p work
 writes it again.
 
 A machine is a TOML file. `base = \"NAME\"` inherits from a preset, or from a file relative to this one; a
-later value wins. Tables merge key by key; `[[mmu.tlb]]`, `[[cache]]`, `[[swap.area]]` and `[[numa.node]]` merge by `name`,
-`[[mmu.pwc]]` by `level` and `[[swap.content]]` by `class`. In such an element `remove = true` takes it out of what is inherited, and an
+later value wins. Tables merge key by key; `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.layout]]`, `[[swap.area]]` and `[[numa.node]]`
+merge by `name`, `[[mmu.pwc]]` by `level` and `[[swap.content]]` by `class`. In such an element `remove = true` takes it out of what is inherited, and an
 empty array (`tlb = []`) takes out all. `--set path=value` has the last word; its path names an element
 as `mmu.tlb.stlb.entries` or `mmu.pwc.2.entries`.
 

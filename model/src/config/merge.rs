@@ -1,6 +1,6 @@
 //! Laying one layer of a configuration over another: a later value wins.
 //!
-//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.pwc]]`, `[[swap.area]]`,
+//! Tables merge key by key. The elements of `[[mmu.tlb]]`, `[[cache]]`, `[[mmu.pwc]]`, `[[mmu.layout]]`, `[[swap.area]]`,
 //! `[[swap.content]]` and `[[numa.node]]` merge with those of the same name (level, class); a new name adds one, `remove = true` takes one out, and an empty array
 //! takes out all. Any other array, and a table that names another policy or device, replaces what was there.
 
@@ -9,10 +9,11 @@ use super::path::name_text;
 use super::tree::{Entry, Kind, Node};
 
 /// Arrays whose elements have names, and the key that names them.
-const NAMED: [(&str, &str); 6] = [
+const NAMED: [(&str, &str); 7] = [
     ("mmu.tlb", "name"),
     ("cache", "name"),
     ("mmu.pwc", "level"),
+    ("mmu.layout", "name"),
     ("swap.area", "name"),
     ("numa.node", "name"),
     ("swap.content", "class"),
@@ -153,7 +154,10 @@ fn elements(under: &mut Node, over: Node, path: &str, key: &str) -> Result<(), D
 /// A table over an array: its keys are names of elements.
 fn by_name(under: &mut Node, over: Node, path: &str, key: &str) -> Result<(), Diagnostic> {
     let Kind::Table(above) = over.kind else { return Ok(()) };
-    let Kind::Array(below) = &mut under.kind else { return Ok(()) };
+    let Kind::Array(below) = &mut under.kind else {
+        let message = format!("`{path}` is a file's: its elements are not set one by one");
+        return Err(Diagnostic::new(message, Some(over.place)));
+    };
     for entry in above {
         let Some(at) = below.iter().position(|other| has_name(other, key, &entry.key)) else {
             return Err(unknown_element(below, path, key, &entry.key, entry.key_place));

@@ -8,6 +8,7 @@
 mod assignment;
 pub(crate) mod choice;
 mod diagnostic;
+mod files;
 mod invalid;
 mod load;
 mod manual;
@@ -25,8 +26,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use diagnostic::{LoadError, nearest};
+pub use files::Reader;
 pub use invalid::InvalidSetting;
-pub use load::{Layer, base_error, base_of, load};
+pub use load::{Layer, base_error, base_of, load, load_with};
 pub use manual::manual;
 pub use schema::{Effect, Leaf, Setting, schema, settings};
 pub use state::{Line, Page, State, TlbEntry};

@@ -101,6 +101,8 @@ mod tests {
                 ways: Ways::Full,
                 latency: None,
                 replacement: Default::default(),
+                lookup: Default::default(),
+                predictor_entries: None,
             });
             let error = config.resolve().unwrap_err();
             assert_eq!(error.key, format!("mmu.tlb.{name}.name"));

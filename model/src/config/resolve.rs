@@ -127,24 +127,28 @@ impl Mmu {
         self.page_table.radix().map_or(other, |format| format.va_bits)
     }
 
-    /// Every page size that a TLB of this machine can be built for: those of the format and the base
-    /// page, smallest first.
+    /// Every page size that a TLB of this machine can be built for: those of the format, the base page
+    /// and the layout's groups, smallest first.
     pub fn known_sizes(&self) -> Vec<ByteSize> {
         let mut sizes = self.leaf_sizes();
         sizes.push(self.base_page());
+        sizes.extend(self.group_sizes());
         sizes.sort_unstable();
         sizes.dedup();
         sizes
     }
 
-    /// The page sizes of the machine: the base page, and the format's larger leaves where the base page
-    /// is a leaf too.
+    /// The page sizes of the machine: the base page, the layout's groups, and the format's larger
+    /// leaves where the base page is a leaf too; smallest first.
     pub fn page_sizes(&self) -> Vec<ByteSize> {
         let (page, leaves) = (self.base_page(), self.leaf_sizes());
+        let mut sizes = self.group_sizes();
         if leaves.contains(&page) {
-            leaves.into_iter().filter(|size| *size >= page).collect()
+            sizes.extend(leaves.into_iter().filter(|size| *size >= page));
         } else {
-            vec![page]
+            sizes.push(page);
         }
+        sizes.sort_unstable();
+        sizes
     }
 }

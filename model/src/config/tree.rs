@@ -92,6 +92,14 @@ impl Node {
         }
     }
 
+    /// Puts a value under `key` of this table.
+    pub fn put(&mut self, key: &str, key_place: Place, value: Node) {
+        self.take(key);
+        if let Kind::Table(entries) = &mut self.kind {
+            entries.push(Entry { key: key.to_owned(), key_place, value });
+        }
+    }
+
     /// The text that this is, if it is a string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {

@@ -4,9 +4,9 @@ use super::{Config, InvalidSetting};
 use crate::address::PageShift;
 use crate::cache::ruled;
 use crate::cache::settings::{Cache, Stream};
-use crate::mmu::settings::{Mmu, Tlb, Ways};
+use crate::mmu::settings::{Lookup, Mmu, Tlb, Ways};
 use crate::mmu::switching::AsidAllocation;
-use crate::os::settings::Memory;
+use crate::os::settings::{Memory, Prefault, PrefaultFrames};
 use crate::time::settings::{MAIN, Swap};
 use crate::time::storage::Storage;
 use crate::units::ByteSize;
@@ -28,6 +28,7 @@ impl Config {
         self.mmu.widths()?;
         self.mmu.tables()?;
         self.identifiers()?;
+        self.layout()?;
         for tlb in &self.mmu.tlb {
             self.mmu.tlb(tlb)?;
         }
@@ -59,6 +60,29 @@ impl Config {
         if shared && asids > 0 && asids < cpus {
             let message = format!("expected 0, or at least one for each of the {cpus} CPUs");
             return fault("mmu.asids", message);
+        }
+        Ok(())
+    }
+
+    /// Names, ranges and pages of the layout; and reclaim that ranks whole pages.
+    fn layout(&self) -> Check {
+        for (at, range) in self.mmu.layout.iter().enumerate() {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if range.name.is_empty() || !range.name.chars().all(plain) {
+                let message =
+                    format!("the name `{}` is not of letters, digits, - and _", range.name);
+                return fault("mmu.layout", message);
+            }
+            if self.mmu.layout[..at].iter().any(|other| other.name == range.name) {
+                let message = format!("another range is called `{}` too", range.name);
+                return fault(format!("mmu.layout.{}.name", range.name), message);
+            }
+        }
+        self.mmu.check_layout()?;
+        let base = self.mmu.base_page();
+        if self.os.reclaim.needs_next_use() && self.mmu.layout.iter().any(|r| r.page > base) {
+            let message = "knows the next use of base pages alone: it has no place for mmu.layout";
+            return fault("os.reclaim", message);
         }
         Ok(())
     }
@@ -148,6 +172,12 @@ impl Config {
     }
 
     fn memory(&self) -> Check {
+        let scattered = self.os.prefault_frames == PrefaultFrames::Scattered;
+        if scattered && self.os.prefault == Prefault::None {
+            let message =
+                "nothing is mapped before the trace starts: expected os.prefault = \"accessed\"";
+            return fault("os.prefault_frames", message);
+        }
         let page = self.mmu.base_page();
         let most = match self.os.memory {
             Some(Memory::Bytes(bytes)) => {
@@ -162,6 +192,12 @@ impl Config {
             }
             None => u64::MAX,
         };
+        if let Some(initial) = &self.os.initial {
+            if matches!(self.os.memory, Some(Memory::Frames(_))) {
+                return fault("os.initial", "frames for user data alone are all free at the start");
+            }
+            initial.check(most / page.0).or_else(|message| fault("os.initial.orders", message))?;
+        }
         let Some(limit) = self.os.limit else { return Ok(()) };
         if limit.0 > most {
             return fault(
@@ -301,6 +337,15 @@ impl Mmu {
         let ways = geometry(&path(""), "entries", "entries", tlb.entries, tlb.ways)?;
         streams(&path("serves"), &tlb.serves)?;
         tlb.replacement.check(ways).or_else(|message| fault(path("replacement"), message))?;
+        if tlb.lookup != Lookup::Parallel && tlb.level == 1 {
+            let message =
+                "a first level looks all its page sizes up at once: expected \"parallel\"";
+            return fault(path("lookup"), message);
+        }
+        if tlb.predictor_entries.is_some() && tlb.lookup != Lookup::Predicted {
+            let message = "only `lookup = \"predicted\"` has a predictor";
+            return fault(path("predictor_entries"), message);
+        }
         let sizes = self.known_sizes();
         let pages = tlb.pages.as_deref().unwrap_or_default();
         if pages.is_empty() {

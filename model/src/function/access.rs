@@ -160,17 +160,15 @@ impl Simulator {
         out: &mut Outcomes,
     ) -> Result<Option<Origin>, SimulationError> {
         let mut value = None;
-        let (mut page, mut line): (Option<(u64, Translated)>, Option<u64>) = (None, None);
+        let (mut page, mut line): (Option<Translated>, Option<u64>) = (None, None);
         let shift = self.part_shift(request.stream());
         let mut at = request.addr.0;
         loop {
             request.addr = VirtAddr(at);
-            let this_page = at >> self.base_page.0;
-            let translated = match page {
-                Some((known, translated)) if known == this_page => {
-                    Some(translated.at(VirtAddr(at), self.base_page))
-                }
-                _ => {
+            let known_page = page.filter(|translated| translated.has(VirtAddr(at)));
+            let translated = match known_page {
+                Some(translated) => Some(translated.at(VirtAddr(at))),
+                None => {
                     if FORESEES {
                         self.foresee_page(&mut request, uses);
                     }
@@ -181,8 +179,8 @@ impl Simulator {
                 self.skipped(out);
                 break;
             };
-            let fresh = page.is_none_or(|(known, _)| known != this_page);
-            page = Some((this_page, translated));
+            let fresh = known_page.is_none();
+            page = Some(translated);
             let this_line = translated.addr.0 >> self.line_shift(request.stream());
             // Where lines are larger than pages, another page may lie in the same line.
             let known = line == Some(this_line);
@@ -264,7 +262,10 @@ impl Simulator {
         };
         let (page_fill, page_until) = self.cpu.walks.find(page, now);
         let plain = served == first && served != MEMORY && !self.cpu.emitter.has_references(out);
-        if plain && (tlb == first_tlb || tlb == UNTRANSLATED) {
+        let first_level = tlb == first_tlb
+            || tlb == UNTRANSLATED
+            || self.larger_tlbs[stream as usize].contains(&tlb);
+        if plain && first_level {
             let waiting =
                 Waiting { met: later(line_fill, page_fill), until: until.min(page_until) };
             if let Some(value) = self.unreported(request, waiting) {

@@ -73,6 +73,12 @@ pub struct Inspection {
     pub tlb: Vec<TlbStep>,
     /// The page-table entries, root first; empty where a TLB hits.
     pub walk: Vec<TableStep>,
+    /// Bytes of the page that the access lies in, where it is mapped and the machine has several sizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_bytes: Option<u64>,
+    /// The level of that page's entry, 1 being the last table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaf_level: Option<u8>,
     /// Whether the access faults.
     pub page_fault: bool,
     /// The kind of fault.
@@ -110,6 +116,8 @@ impl Simulator {
             vpo: self.base_page.offset_of(virt),
             tlb: Vec::new(),
             walk: Vec::new(),
+            page_bytes: None,
+            leaf_level: None,
             page_fault: false,
             fault_kind: None,
             ppn: None,
@@ -149,21 +157,27 @@ impl Simulator {
             false => (process, self.asids.current(self.here(), process)),
         };
         let tables = self.asids.current(self.here(), running);
-        let page = self.base_page.page_of(addr);
+        let mut steps = Steps::default();
+        let leaf = self.os.walk(process, addr, &mut steps);
+        if let Some(leaf) = leaf.filter(|_| self.os.has_layout()) {
+            seen.page_bytes = Some(leaf.size.bytes());
+            seen.leaf_level = self.os.geometry().level_of(leaf.size.0 - self.base_page.0);
+        }
+        // What stays away is looked for as a base page.
+        let size = leaf.map_or(self.base_page, |leaf| self.cached(&leaf, addr).0);
+        let page = size.page_of(addr);
         let cpu = &self.cpu;
-        for &place in cpu.tlbs.chain(stream, self.base_page) {
+        for &place in cpu.tlbs.chain(stream, size) {
             // Indices in a chain are those of TLBs.
             let tlb = &cpu.tlbs.tlbs()[usize::from(place)];
             let (index, tag) = tlb.locate(page);
-            let entry = asid.and_then(|asid| tlb.probe(asid, page, self.base_page));
+            let entry = asid.and_then(|asid| tlb.probe(asid, page, size));
             let hit = entry.is_some_and(|entry| allowed(entry.writable, entry.executable));
             seen.tlb.push(TlbStep { name: tlb.name().to_owned(), index: index as u64, tag, hit });
             if let Some(entry) = entry.filter(|_| hit) {
-                return self.found(seen, entry.pfn.start(self.base_page));
+                return self.found(seen, entry.pfn.start(self.base_page), size.offset_of(addr));
             }
         }
-        let mut steps = Steps::default();
-        let leaf = self.os.walk(process, addr, &mut steps);
         let highest = self.os.geometry().first_read();
         let start =
             tables.and_then(|asid| cpu.pwc.probe(asid, addr)).map_or(highest + 1, |s| s.level);
@@ -180,14 +194,16 @@ impl Simulator {
             });
         }
         match leaf.filter(|leaf| allowed(leaf.writable, leaf.executable)) {
-            Some(leaf) => self.found(seen, leaf.pfn.start(self.base_page)),
+            Some(leaf) => {
+                self.found(seen, leaf.pfn.start(self.base_page), leaf.size.offset_of(addr));
+            }
             None => self.inspect_fault(seen, process, kind),
         }
     }
 
-    fn found(&self, seen: &mut Inspection, start: PhysAddr) {
-        seen.ppn = Some(start.0 >> self.base_page.0);
-        seen.pa = Some(start.0 + seen.vpo);
+    fn found(&self, seen: &mut Inspection, start: PhysAddr, offset: u64) {
+        seen.ppn = Some((start.0 + offset) >> self.base_page.0);
+        seen.pa = Some(start.0 + offset);
     }
 
     /// The kernel's answer, on a copy of it.

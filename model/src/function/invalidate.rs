@@ -2,6 +2,7 @@
 //! CPU leaves.
 
 use super::asids::{Assignment, Flush};
+use super::recall::identity;
 use super::{Cpu, Simulator};
 use crate::address::{Asid, PageShift, VirtAddr};
 use crate::os::Invalidation;
@@ -27,12 +28,16 @@ impl Simulator {
         }
         // Of a process without an identifier nothing is there.
         let Some(asid) = asid else { return };
-        let cpu = match number == self.here() {
-            true => &mut self.cpu,
-            false => &mut self.others.get_mut(number).cpu,
-        };
+        let (here, base) = (self.here(), self.base_page);
+        let Self { cpu, others, splinters, .. } = self;
+        let cpu = if number == here { cpu } else { &mut others.get_mut(number).cpu };
         match *invalidation {
-            Invalidation::Page { addr, size, .. } => cpu.forget_page(asid, addr, size),
+            Invalidation::Page { addr, size, .. } if splinters.contains(&size) => {
+                for part in (0..size.bytes()).step_by(base.bytes() as usize) {
+                    cpu.forget_page(asid, VirtAddr(addr.0 + part), base, base);
+                }
+            }
+            Invalidation::Page { addr, size, .. } => cpu.forget_page(asid, addr, size, base),
             Invalidation::Process(_) => cpu.forget_process(asid),
             Invalidation::Table { level, addr, .. } => cpu.pwc.invalidate(asid, addr, level),
         }
@@ -53,13 +58,13 @@ impl Simulator {
 }
 
 impl Cpu {
-    /// A page has changed.
-    fn forget_page(&mut self, asid: Asid, addr: VirtAddr, size: PageShift) {
+    /// A page of `size` has changed, on a machine with base pages of `base`.
+    fn forget_page(&mut self, asid: Asid, addr: VirtAddr, size: PageShift, base: PageShift) {
         self.tlbs.invalidate_page(asid, addr, size);
         if self.page_drops_tables {
             self.pwc.flush_asid(asid);
         }
-        self.recall.page_disturbed(size.page_of(addr).0);
+        self.recall.page_disturbed(identity(addr, size, base));
     }
 
     /// An address space has changed.

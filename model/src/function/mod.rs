@@ -16,6 +16,7 @@ mod facts;
 pub mod inspect;
 mod invalidate;
 mod lane;
+mod larger;
 pub mod meter;
 mod next_uses;
 mod page_set;
@@ -41,6 +42,7 @@ use crate::cache::{self, Caches};
 use crate::config::{Config, InvalidSetting, Line};
 use crate::mmu::switching::PwcInvalidation;
 use crate::mmu::{self, PagingStructureCaches, TlbHierarchy};
+use crate::os::settings::PrefaultFrames;
 use crate::os::{Effects, Made, Os, OsError, Steps};
 use crate::outcome::{MEMORY, OutcomeKind, Outcomes, UNTRANSLATED, WALKED};
 use crate::replacement::cpu_seed;
@@ -157,6 +159,10 @@ pub struct Simulator {
     entry_bytes: u64,
     /// By stream: the first-level TLB's and cache's index, and log2 of its line.
     first_tlbs: [u8; 2],
+    /// By stream: TLBs of the first level that hold pages above the base page alone.
+    larger_tlbs: [Vec<u8>; 2],
+    /// Groups of base pages that no TLB holds as one.
+    splinters: Vec<PageShift>,
     first_caches: [u8; 2],
     line_shifts: [u32; 2],
     os: Os,
@@ -182,6 +188,8 @@ pub struct Simulator {
     /// Pages to map before the trace starts, and the address spaces that are not there then.
     noted: BTreeMap<ProcessId, PageSet>,
     made: Made,
+    /// The seed of the order in which they are mapped, where that is not the order of addresses.
+    scatter: Option<u64>,
     /// Lines whose bytes the configuration gives.
     contents: Vec<Line>,
     /// Which part of the trace counts.
@@ -197,7 +205,7 @@ impl Simulator {
     /// # Errors
     /// What the configuration asks for cannot exist.
     pub fn new(config: &Config, seed: u64) -> Result<Self, SimulationError> {
-        let os = Os::new(config)?;
+        let os = Os::seeded(config, seed)?;
         let geometry = os.geometry();
         let base_page = geometry.page();
         let spans: Vec<u8> = geometry.levels().iter().map(|level| level.shift).collect();
@@ -239,7 +247,12 @@ impl Simulator {
         let tlb_level = tlb_level.and_then(|tlb| config.mmu.tlb.get(tlb)).map(tlb_level_of);
         let cache_level = first_cache.and_then(|cache| config.cache.get(usize::from(cache)));
         let cache_level = cache_level.map(|cache| cache_level_of(cache, page));
-        let settles = caches.settles();
+        let mut recall = Recall::new(tlb_level, cache_level, caches.settles());
+        let larger = larger::sizes(&config.mmu, base_page);
+        let larger_tlbs =
+            streams.map(|stream| larger::first_tlbs(&config.mmu, &tlbs, stream, &larger));
+        let larger_levels = larger::add(&config.mmu, &tlbs, &larger, base_page, &mut recall);
+        let splinters = larger::splinters(&config.mmu);
         let mut next_use_shifts = caches.next_use_shifts();
         if config.os.reclaim.needs_next_use() {
             next_use_shifts.insert(base_page.0);
@@ -248,7 +261,7 @@ impl Simulator {
             next_use_shifts.extend(tlbs.next_use_shifts().chain(pwc.next_use_shifts()));
         }
         let asks_site = tlbs.asks_site() || pwc.asks_site() || caches.asks_site();
-        let mut first_levels = tlb_level.iter().chain(&cache_level);
+        let mut first_levels = tlb_level.iter().chain(&cache_level).chain(&larger_levels);
         let repeats_count = first_levels.any(|level| !level.policy.repeats_are_idle());
         let page_drops_tables = config.mmu.page_invalidation() == PwcInvalidation::AddressSpace;
         let cpu = |number, tlbs, pwc, caches| Cpu {
@@ -260,7 +273,7 @@ impl Simulator {
             caches,
             predictor: Predictor::default(),
             emitter: Emitter::new(number),
-            recall: Recall::new(tlb_level, cache_level, settles),
+            recall: recall.clone(),
             walks_enter_first,
             data_line_shift,
             fills: RecentFills::default(),
@@ -287,6 +300,8 @@ impl Simulator {
             untranslated,
             entry_bytes: geometry.entry_bytes(),
             first_tlbs,
+            larger_tlbs,
+            splinters,
             first_caches: streams
                 .map(|stream| caches.chain(stream).first().copied().unwrap_or(MEMORY)),
             line_shifts: streams
@@ -308,6 +323,7 @@ impl Simulator {
             effects: Effects::default(),
             noted: BTreeMap::new(),
             made: Made::default(),
+            scatter: (config.os.prefault_frames == PrefaultFrames::Scattered).then_some(seed),
             contents: Vec::new(),
             tally: Tally::default(),
             meter: Meter::default(),

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use tracegen::batch::{Aside, Batch};
-use tracegen::record::{AccessKind, Event};
+use tracegen::record::{AccessKind, Event, ProcessId};
 
 use super::{SimulationError, Simulator};
 use crate::address::Vpn;
-use crate::os::Made;
+use crate::os::{Made, scatter};
 
 impl Simulator {
     /// Notes the pages that `batch` touches, for [`Self::prefaulted`].
@@ -62,19 +62,35 @@ impl Simulator {
         Ok(())
     }
 
+    /// Maps pages until memory is full.
+    fn map_before(
+        &mut self,
+        pages: impl IntoIterator<Item = (ProcessId, u64)>,
+    ) -> Result<(), SimulationError> {
+        for (process, page) in pages {
+            if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The whole trace has been noted: maps its pages in the order of their addresses, as a program
-    /// initialises its memory, until memory is full (`os.prefault = "accessed"`). The trace starts now.
+    /// initialises its memory, or in any (`os.prefault_frames`), until memory is full (`os.prefault = "accessed"`). The trace starts now.
     ///
     /// # Errors
     /// Not even the page tables fit.
     pub fn prefaulted(&mut self) -> Result<(), SimulationError> {
         let noted = std::mem::take(&mut self.noted);
         self.made = Made::default();
-        'memory: for (process, pages) in noted {
-            for page in pages.iter() {
-                if !self.os.prefault(process, self.base_page.start_of(Vpn(page)))? {
-                    break 'memory;
-                }
+        let pages =
+            noted.iter().flat_map(|(process, pages)| pages.iter().map(|page| (*process, page)));
+        match self.scatter {
+            None => self.map_before(pages)?,
+            Some(seed) => {
+                let mut pages: Vec<_> = pages.collect();
+                scatter(&mut pages, seed);
+                self.map_before(pages)?;
             }
         }
         self.lanes.clear();

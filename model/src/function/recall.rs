@@ -17,9 +17,40 @@
 
 use tracegen::record::ProcessId;
 
-use crate::address::Asid;
+use crate::address::{Asid, PageShift, VirtAddr};
 use crate::cache::Settles;
 use crate::replacement::Policy;
+
+/// Where the size of a page stands in what identifies it, if it is not the base page. The number of a page
+/// of 64 B or more is below.
+const SIZE: u32 = 58;
+
+/// What identifies the page of `size` at `addr` among those of other sizes; its number where it is a base
+/// page.
+#[inline]
+pub fn identity(addr: VirtAddr, size: PageShift, base: PageShift) -> u64 {
+    let number = size.page_of(addr).0;
+    if size == base { number } else { number | u64::from(size.0) << SIZE }
+}
+
+/// Whether the page is above the base page.
+#[inline]
+pub fn is_larger(page: u64) -> bool {
+    page >> SIZE != 0
+}
+
+/// A page size above the base page, and the first-level TLB that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+pub struct Larger {
+    /// The size.
+    pub size: PageShift,
+    /// The TLB, as its index in the configuration's list.
+    pub tlb: u8,
+    /// Where the groups of its sets are among the pages, and how many there are, less one.
+    first: u32,
+    mask: u32,
+    fill_is_use: bool,
+}
 
 /// Groups of sets at most, and lines remembered at most.
 const MOST: u64 = 1024;
@@ -72,10 +103,16 @@ const NO_PAGE: LatestPage =
 const NO_LINE: LatestLine = LatestLine { line: 0, number: 0 };
 
 /// The lines that a CPU has accessed last, and what is latest in the first levels for data.
-#[derive(Debug, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, bincode::Encode, bincode::Decode)]
 pub struct Recall {
     known: Box<[Known]>,
+    /// By group; the last one is of pages that no first-level TLB holds, and nothing is known of it. As many
+    /// as a power of two.
     pages: Box<[LatestPage]>,
+    /// The groups of base pages, less one.
+    page_mask: u64,
+    /// The sizes above the base page.
+    larger: Vec<Larger>,
     lines: Box<[LatestLine]>,
     uses: u64,
     /// Whether what has just been filled is as if it had been used, in the TLB and in the cache.
@@ -120,7 +157,10 @@ impl Recall {
         let fill_is_use =
             |level: Option<Level<'_>>| level.is_none_or(|level| level.policy.fill_is_use());
         let (pages, lines) = (groups(tlb), groups(cache));
+        let page_mask = pages as u64 - 1;
         Self {
+            page_mask,
+            larger: Vec::new(),
             known: vec![unknown; lines].into(),
             pages: vec![NO_PAGE; pages].into(),
             lines: vec![NO_LINE; lines].into(),
@@ -132,9 +172,46 @@ impl Recall {
         }
     }
 
+    /// Adds a page size above the base page, which the first-level TLB at `tlb` holds. `beside`: that is the
+    /// one that holds base pages too.
+    pub fn add_larger(&mut self, size: PageShift, tlb: u8, level: Level<'_>, beside: bool) {
+        let known = self.larger.iter().find(|other| other.tlb == tlb).copied();
+        // Groups number a thousand for each TLB at most, and TLBs 253.
+        let (first, mask) = match known {
+            Some(other) => (other.first, other.mask),
+            None if beside => (0, self.page_mask as u32),
+            None => {
+                let ends = self.larger.iter().map(|other| other.first + other.mask);
+                let first = ends.max().unwrap_or(0).max(self.page_mask as u32) + 1;
+                (first, groups(level.sets) as u32 - 1)
+            }
+        };
+        let fill_is_use = level.policy.fill_is_use();
+        self.larger.push(Larger { size, tlb, first, mask, fill_is_use });
+        let all = (first + mask + 2).next_power_of_two() as usize;
+        self.pages = vec![NO_PAGE; all.max(self.pages.len())].into();
+    }
+
+    /// The sizes above the base page that first-level TLBs hold.
+    #[inline]
+    pub fn larger(&self) -> &[Larger] {
+        &self.larger
+    }
+
+    /// What is known of the size of a page above the base page.
+    pub fn larger_of(&self, page: u64) -> Option<&Larger> {
+        self.larger.iter().find(|larger| u64::from(larger.size.0) == page >> SIZE)
+    }
+
+    #[inline]
     fn page_group(&self, page: u64) -> u32 {
         // There is at least one group, and a power of two of them; at most `MOST`.
-        (page & (self.pages.len() as u64 - 1)) as u32
+        if is_larger(page) { self.larger_group(page) } else { (page & self.page_mask) as u32 }
+    }
+
+    fn larger_group(&self, page: u64) -> u32 {
+        let nowhere = self.pages.len() as u32 - 1;
+        self.larger_of(page).map_or(nowhere, |larger| larger.first + (page as u32 & larger.mask))
     }
 
     fn line_group(&self, line: u64) -> u32 {
@@ -157,7 +234,7 @@ impl Recall {
     /// What the first-level TLB says of `page` of `asid`, if it is the latest of its set.
     #[inline]
     pub fn latest(&self, page: u64, asid: Asid) -> Option<&LatestPage> {
-        let latest = &self.pages[page as usize & (self.pages.len() - 1)];
+        let latest = &self.pages[self.page_group(page) as usize & (self.pages.len() - 1)];
         (latest.page == page && latest.asid == asid && latest.number != 0).then_some(latest)
     }
 
@@ -178,7 +255,11 @@ impl Recall {
     /// The first-level TLB has been filled with a page; as [`Self::page_used`].
     #[inline]
     pub fn page_filled(&mut self, page: u64, asid: Asid, start: u64, dirty: bool) {
-        if self.page_fill_is_use {
+        let fill_is_use = match is_larger(page) {
+            true => self.larger_of(page).is_some_and(|larger| larger.fill_is_use),
+            false => self.page_fill_is_use,
+        };
+        if fill_is_use {
             self.page_used(page, asid, start, dirty);
         } else {
             self.page_disturbed(page);
@@ -372,6 +453,24 @@ mod tests {
             let known = recall.find(64, 1);
             assert_eq!((known.is_some(), known.is_some_and(|known| known.stored)), (loads, stores));
         }
+    }
+
+    /// The TLB for 2 MiB pages has four sets, and one of its pages has the number of a base page.
+    #[test]
+    fn sizes_in_tlbs_of_their_own_leave_each_other_alone() {
+        let policy = Policy::Lru(Default::default());
+        let mut recall = recall(16, 64);
+        recall.add_larger(PageShift(21), 1, Level { sets: 4, policy: &policy }, false);
+        let huge = |number: u64| identity(VirtAddr(number << 21), PageShift(21), PageShift(12));
+        access(&mut recall, 5, 64);
+        recall.page_used(huge(5), Asid(0), 0, false);
+        recall.accessed(1, 65, 65, huge(5), false);
+        assert!(known(&recall, 64) && known(&recall, 65));
+        recall.page_used(huge(9), Asid(0), 0, false);
+        assert!(known(&recall, 64) && !known(&recall, 65), "the same set of the second TLB");
+        let giant = identity(VirtAddr(5 << 30), PageShift(30), PageShift(12));
+        recall.accessed(1, 66, 66, giant, false);
+        assert!(!known(&recall, 66), "no TLB holds its page");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::lane::{Lane, Origin};
 use super::meter::Part;
 use super::next_uses::Foreseen;
+use super::recall::{identity, is_larger};
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
@@ -235,25 +236,76 @@ impl Settling<'_> {
         }
         let addr = VirtAddr(columns.addr[at]);
         let write = columns.kind[at] == AccessKind::Store;
-        let Cpu { recall, caches, data_line_shift, asid, .. } = &mut *self.cpu;
+        let Cpu { recall, data_line_shift, asid, .. } = &*self.cpu;
         let (part, process) = (addr.0 >> columns.shift, self.lane.process);
         if let Some(known) = recall.find(part, process)
             && (known.stored || !write)
         {
-            self.tlb_hits += 1;
+            let (line, page) = (known.line, known.page);
             self.line_hits += 1;
-            return Ok(Place { line: known.line, page: known.page, ..self.hit });
+            if is_larger(page) {
+                let tlb = recall.larger_of(page).map_or(self.hit.tlb, |larger| larger.tlb);
+                self.tlb_hit(tlb, 1);
+                return Ok(Place { line, page, tlb, ..self.hit });
+            }
+            self.tlb_hits += 1;
+            return Ok(Place { line, page, ..self.hit });
+        }
+        if addr.0 & self.untranslated != 0 {
+            return Err(Stop::Unknown);
         }
         let page = self.page.page_of(addr).0;
         let latest = match recall.latest(page, *asid) {
-            Some(latest) if addr.0 & self.untranslated == 0 && (!write || latest.dirty) => latest,
+            Some(latest) if !write || latest.dirty => latest,
+            None if !recall.larger().is_empty() => return self.find_larger(part, addr, write),
             _ => return Err(Stop::Unknown),
         };
         let physical = PhysAddr(latest.start + self.page.offset_of(addr));
         let place = Place { line: physical.0 >> *data_line_shift, page, ..self.hit };
         self.tlb_hits += 1;
+        self.find_line(part, place, physical, write)
+    }
+
+    /// As [`Self::find`], for an access whose page is not known to be a base page.
+    fn find_larger(&mut self, part: u64, addr: VirtAddr, write: bool) -> Result<Place, Stop> {
+        let Cpu { recall, data_line_shift, asid, .. } = &*self.cpu;
+        let latest = recall.larger().iter().find_map(|larger| {
+            let page = identity(addr, larger.size, self.page);
+            Some((larger, page, recall.latest(page, *asid)?))
+        });
+        let Some((larger, page, latest)) = latest.filter(|(.., latest)| !write || latest.dirty)
+        else {
+            return Err(Stop::Unknown);
+        };
+        let physical = PhysAddr(latest.start + larger.size.offset_of(addr));
+        let line = physical.0 >> *data_line_shift;
+        let place = Place { line, page, tlb: larger.tlb, ..self.hit };
+        self.tlb_hit(place.tlb, 1);
+        self.find_line(part, place, physical, write)
+    }
+
+    /// Counts look-ups that need not be made of a first-level TLB.
+    #[inline]
+    fn tlb_hit(&mut self, tlb: u8, hits: u64) {
+        if tlb == self.hit.tlb {
+            self.tlb_hits += hits;
+        } else {
+            self.cpu.tlbs.count_hits(tlb, hits);
+        }
+    }
+
+    /// Looks the line of a page that the first-level TLB has up in the cache.
+    #[inline]
+    fn find_line(
+        &mut self,
+        part: u64,
+        place: Place,
+        physical: PhysAddr,
+        write: bool,
+    ) -> Result<Place, Stop> {
+        let Cpu { recall, caches, .. } = &mut *self.cpu;
         if place.served != MEMORY {
-            recall.accessed(process, part, place.line, page, write);
+            recall.accessed(self.lane.process, part, place.line, place.page, write);
             if caches.first_level_hit(Stream::Data, physical, write) {
                 return Ok(place);
             }
@@ -295,7 +347,7 @@ impl Settling<'_> {
         // At most the room that there was.
         self.room -= passed as u32;
         self.hits += count as u32;
-        self.tlb_hits += count as u64 - 1;
+        self.tlb_hit(place.tlb, count as u64 - 1);
         self.line_hits += count as u64 - 1;
         count
     }

@@ -3,6 +3,7 @@
 use tracegen::record::{AccessKind, ProcessId};
 
 use super::emitter::Draft;
+use super::recall::identity;
 use super::{Cpu, SimulationError, Simulator};
 use crate::address::{Asid, PageShift, PhysAddr, VirtAddr};
 use crate::cache::settings::Stream;
@@ -60,13 +61,21 @@ pub struct Translated {
     pub tlb: u8,
     /// What identifies the page among recent walks.
     pub page: u64,
+    /// The address that was translated, and the page's size.
+    from: VirtAddr,
+    size: PageShift,
 }
 
 impl Translated {
-    /// The translation of another byte of the same base page.
-    pub fn at(self, addr: VirtAddr, base_page: PageShift) -> Self {
-        let start = self.addr.0 & !(base_page.bytes() - 1);
-        Self { addr: PhysAddr(start + base_page.offset_of(addr)), ..self }
+    /// Whether the page has this byte too.
+    pub fn has(&self, addr: VirtAddr) -> bool {
+        (self.from.0 ^ addr.0) >> self.size.0 == 0
+    }
+
+    /// The translation of another byte of the same page.
+    pub fn at(self, addr: VirtAddr) -> Self {
+        let start = self.addr.0 & !(self.size.bytes() - 1);
+        Self { addr: PhysAddr(start + self.size.offset_of(addr)), ..self }
     }
 }
 
@@ -82,8 +91,9 @@ impl Simulator {
         if !self.translates {
             let addr = PhysAddr(request.addr.0);
             let page = UNTRANSLATED_PAGE.page_of(request.addr).0;
-            self.page_used(request, page, addr, UNTRANSLATED, true);
-            return Ok(Some(Translated { addr, tlb: UNTRANSLATED, page: 0 }));
+            self.page_used(request, (page, UNTRANSLATED_PAGE), addr, UNTRANSLATED, true);
+            let (from, size) = (request.addr, self.base_page);
+            return Ok(Some(Translated { addr, tlb: UNTRANSLATED, page: 0, from, size }));
         }
         let Some(addr) = self.os.fold(request.addr) else {
             return self.refuse(request, out).map(|()| None);
@@ -105,7 +115,7 @@ impl Simulator {
         let leaf = self.walk_until_mapped(request, addr, out)?;
         if found.is_none() {
             // A page that stays away is looked for as one of the base size.
-            let size = leaf.map_or(self.base_page, |leaf| leaf.size);
+            let size = leaf.map_or(self.base_page, |leaf| self.cached(&leaf, addr).0);
             self.cpu.tlbs.count_miss(request.stream(), size);
         }
         Ok(leaf.map(|leaf| self.fill(request, addr, leaf, out)))
@@ -114,7 +124,17 @@ impl Simulator {
     /// The first-level TLB has `page`, in which `addr` lies, as the latest of its set, whichever `tlb` it
     /// came from. `dirty`: another store changes nothing.
     #[inline]
-    fn page_used(&mut self, request: &Request, page: u64, addr: PhysAddr, tlb: u8, dirty: bool) {
+    fn page_used(
+        &mut self,
+        request: &Request,
+        (page, size): (u64, PageShift),
+        addr: PhysAddr,
+        tlb: u8,
+        dirty: bool,
+    ) {
+        if size != self.page_shift {
+            return self.larger_used(request, (page, size), addr, tlb, dirty);
+        }
         let asid = request.asid;
         let Self { cpu: Cpu { recall, .. }, first_tlbs, page_shift, .. } = self;
         if first_tlbs[0] == WALKED {
@@ -150,7 +170,7 @@ impl Simulator {
         };
         if !permitted {
             self.cpu.tlbs.invalidate_page(asid, addr, size);
-            self.cpu.recall.page_disturbed(size.page_of(addr).0);
+            self.cpu.recall.page_disturbed(identity(addr, size, self.base_page));
             return None;
         }
         if request.write() && !entry.dirty {
@@ -158,11 +178,12 @@ impl Simulator {
             self.cpu.tlbs.update(asid, addr, size, |entry| entry.dirty = true);
         }
         let start = entry.pfn.start(self.base_page);
-        let page = size.page_of(addr).0;
+        let (from, page) = (request.addr, identity(addr, size, self.base_page));
         let dirty = entry.writable && (entry.dirty || request.write());
         let addr = PhysAddr(start.0 + size.offset_of(addr));
-        self.page_used(request, page, addr, tlb, dirty);
-        Some(Translated { addr, tlb, page })
+        self.page_used(request, (page, size), addr, tlb, dirty);
+        let tlb = self.cpu.tlbs.tried(request.stream(), request.site, size, tlb);
+        Some(Translated { addr, tlb, page, from, size })
     }
 
     /// The walker sets the dirty bit for a store that hit a clean entry (Intel SDM volume 3, 5.8).
@@ -219,19 +240,21 @@ impl Simulator {
             self.walks.accessed_writes += 1;
             self.cpu.table_write(leaf.entry, out);
         }
+        let (size, pfn) = self.cached(&leaf, addr);
         let entry = TlbEntry {
-            pfn: leaf.pfn,
+            pfn,
             writable: leaf.writable,
             dirty: leaf.dirty || request.write(),
             executable: leaf.executable,
         };
-        self.cpu.tlbs.fill(request.stream(), request.asid, addr, leaf.size, entry);
+        self.cpu.tlbs.fill(request.stream(), request.asid, addr, size, entry);
         self.os.touch(leaf.pfn, request.write(), request.next_use);
-        let page = leaf.size.page_of(addr).0;
-        let start = leaf.pfn.start(self.base_page);
-        let addr = PhysAddr(start.0 + leaf.size.offset_of(addr));
-        self.page_used(request, page, addr, WALKED, entry.writable && entry.dirty);
-        Translated { addr, tlb: WALKED, page }
+        self.cpu.tlbs.tried(request.stream(), request.site, size, WALKED);
+        let (from, page) = (request.addr, identity(addr, size, self.base_page));
+        let start = pfn.start(self.base_page);
+        let addr = PhysAddr(start.0 + size.offset_of(addr));
+        self.page_used(request, (page, size), addr, WALKED, entry.writable && entry.dirty);
+        Translated { addr, tlb: WALKED, page, from, size }
     }
 
     /// One walk: the deepest paging-structure entry says where it starts, and every read goes through

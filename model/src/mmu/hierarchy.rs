@@ -1,5 +1,6 @@
 //! The TLBs of a CPU: for each stream and page size, the TLBs that hold it, level by level.
 
+use super::sequence::Sequence;
 use super::settings;
 use super::tlb::{Tlb, TlbEntry};
 use crate::address::{Asid, PageShift, VirtAddr};
@@ -66,6 +67,8 @@ pub struct TlbHierarchy {
     asking: Vec<u8>,
     /// Those whose policy asks for next uses.
     foreseeing: Vec<u8>,
+    /// The TLBs that try page sizes one after the other.
+    sequences: Vec<Sequence>,
 }
 
 impl TlbHierarchy {
@@ -82,8 +85,10 @@ impl TlbHierarchy {
         seed: u64,
     ) -> Result<Self, InvalidSetting> {
         let list = &settings.tlb;
-        if list.len() >= usize::from(WALKED) - 1 {
-            return Err(InvalidSetting::new("mmu.tlb", "there are more than 253 TLBs"));
+        let tries = list.iter().map(|tlb| settings.tried_sizes(tlb).len());
+        if tries.sum::<usize>() >= usize::from(WALKED) - 1 {
+            let message = "there are more than 253 TLBs, with the page sizes that they try in turn";
+            return Err(InvalidSetting::new("mmu.tlb", message));
         }
         let mut sizes = sizes.to_vec();
         sizes.sort_unstable();
@@ -103,7 +108,8 @@ impl TlbHierarchy {
             list.map(|(index, _)| index).collect()
         };
         let (asking, foreseeing) = (those(Policy::asks_site), those(Policy::asks_next_use));
-        Ok(Self { tlbs, chains: [data, instruction], asking, foreseeing })
+        let sequences = Sequence::all(settings);
+        Ok(Self { tlbs, chains: [data, instruction], asking, foreseeing, sequences })
     }
 
     /// The TLBs in the order of the configuration.
@@ -194,6 +200,30 @@ impl TlbHierarchy {
         }
     }
 
+    /// What an outcome says of a page of `size` that `tlb` had, or [`WALKED`] for none, for an instruction at
+    /// `site` on `stream`: its index, or another where it tried other page sizes first. Predictions are
+    /// counted, and learn.
+    #[inline]
+    pub fn tried(&mut self, stream: Stream, site: u64, size: PageShift, tlb: u8) -> u8 {
+        if self.sequences.is_empty() { tlb } else { self.tried_in_turn(stream, site, size, tlb) }
+    }
+
+    fn tried_in_turn(&mut self, stream: Stream, site: u64, size: PageShift, tlb: u8) -> u8 {
+        let Self { chains, sequences, .. } = self;
+        let chain = chains[stream as usize].iter().find(|chain| chain.size == size);
+        let mut said = tlb;
+        for level in chain.map_or(&[][..], |chain| &chain.tlbs) {
+            if let Some(sequence) = sequences.iter_mut().find(|other| other.tlb == *level) {
+                let named = sequence.try_sizes(site, size);
+                said = if *level == tlb { named.unwrap_or(tlb) } else { said };
+            }
+            if *level == tlb {
+                break;
+            }
+        }
+        said
+    }
+
     /// Puts in a translation that a walk for `addr` has found.
     pub fn fill(
         &mut self,
@@ -259,7 +289,12 @@ impl TlbHierarchy {
 
     /// Declares the statistics of every TLB.
     pub fn report(&self, statistics: &mut Statistics, instructions: u64) {
-        self.tlbs.iter().for_each(|tlb| tlb.report(statistics, instructions));
+        for (index, tlb) in (0..).zip(&self.tlbs) {
+            tlb.report(statistics, instructions);
+            if let Some(sequence) = self.sequences.iter().find(|other| other.tlb == index) {
+                sequence.report(tlb.name(), statistics);
+            }
+        }
     }
 }
 
@@ -391,6 +426,8 @@ mod tests {
             ways: Ways::Full,
             latency: None,
             replacement: Default::default(),
+            lookup: Default::default(),
+            predictor_entries: None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 pub mod format;
 pub mod hierarchy;
+pub mod layout;
 pub mod pwc;
+pub mod sequence;
 pub mod settings;
 pub mod switching;
 pub mod tlb;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::layout::Layout;
 use super::switching::{AsidAllocation, Global, PwcInvalidation};
 use crate::cache::settings::Stream;
 use crate::replacement::Policy;
@@ -60,6 +61,11 @@ pub struct Mmu {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
     pub pwc_invalidation: Option<PwcInvalidation>,
+    /// Address ranges with pages other than the base page. Or the path of a file: TOML with `[[layout]]`, or
+    /// a line `ADDRESS PFN` for each page of 4 KiB that a process has, which makes a range wherever frames
+    /// are contiguous and aligned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layout: Vec<Layout>,
     /// The TLBs, any number of levels and page sizes.
     pub tlb: Vec<Tlb>,
     /// The page walkers.
@@ -82,6 +88,7 @@ impl Default for Mmu {
             asid_allocation: AsidAllocation::default(),
             global: Global::None,
             pwc_invalidation: None,
+            layout: Vec::new(),
             tlb: Vec::new(),
             walker: Walker::default(),
             pwc: Vec::new(),
@@ -184,6 +191,30 @@ pub struct Tlb {
     #[serde(default)]
     #[schemars(extend("x-effect" = "function"))]
     pub replacement: Policy,
+    /// How the page sizes of a level below the first are looked up.
+    #[serde(default)]
+    #[schemars(extend("x-effect" = "function"))]
+    pub lookup: Lookup,
+    /// Entries of the table that predicts page sizes. Default: 128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-effect" = "function"), range(min = 1, max = 0x10_0000))]
+    pub predictor_entries: Option<u32>,
+}
+
+/// How a TLB that holds pages of several sizes looks an address up: its set depends on the size, which is not
+/// known before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lookup {
+    /// All sizes at once.
+    #[default]
+    Parallel,
+    /// One after the other, the smallest first; each takes the latency.
+    Sequential,
+    /// One after the other, the size first that the last page had which the same instruction asked this
+    /// level for (Papadopoulou, Tong, Seznec and Moshovos, "Prediction-based superpage-friendly TLB
+    /// designs", HPCA 2015).
+    Predicted,
 }
 
 /// Associativity: a number, or `"full"`.

@@ -322,6 +322,8 @@ mod tests {
             ways,
             latency: None,
             replacement: Default::default(),
+            lookup: Default::default(),
+            predictor_entries: None,
         }
     }
 

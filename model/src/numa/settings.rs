@@ -56,7 +56,8 @@ pub struct Node {
     /// The name that results use.
     #[schemars(extend("x-effect" = "function"))]
     pub name: String,
-    /// How much memory it has: a multiple of 4 KiB and of the base page.
+    /// How much memory it has: a multiple of 4 KiB, of the base page and of the pages of `mmu.layout`; that
+    /// of the last node, of the base page alone.
     #[schemars(extend("x-effect" = "function"))]
     pub memory: ByteSize,
     /// The CPUs on it; none for memory alone, such as a CXL device's. Those that no node names are on the
@@ -167,6 +168,11 @@ impl Numa {
                 format!("colours of pages (cache.{}.alias) are not modelled yet", cache.name);
             return fault("numa.node".to_owned(), message);
         }
+        if config.os.initial.is_some() {
+            let message = "memory of which a part is in use at the start (os.initial) is not modelled \
+                           yet in nodes";
+            return fault("numa.node".to_owned(), message.to_owned());
+        }
         for (at, node) in self.node.iter().enumerate() {
             self.check_node(at, node, config)?;
         }
@@ -200,7 +206,9 @@ impl Numa {
         }
         let page = config.mmu.base_page().0.max(1);
         let last = at + 1 == self.node.len();
-        let unit = if last { page } else { page.max(4096) };
+        // Frames of larger pages are aligned in the machine's memory.
+        let largest = config.mmu.layout.iter().map(|range| range.page.0).max().unwrap_or(page);
+        let unit = if last { page } else { largest.max(page).max(4096) };
         if node.memory.0 == 0 || !node.memory.0.is_multiple_of(unit) {
             let message = format!("expected a multiple of {}, not {}", ByteSize(unit), node.memory);
             return fault("memory", message);

@@ -50,13 +50,15 @@ impl Os {
         else {
             return;
         };
+        self.split_edges(root, first, last, effects);
         let flushes = effects.invalidations.len();
         let (mut next, mut entries) = (Some(VirtAddr(first)), 0);
         while let Some((addr, pte)) = next.and_then(|next| self.tables.next(root, next)) {
             if addr.0 > last {
                 break;
             }
-            next = addr.checked_add(self.page.bytes());
+            let size = self.size(pte);
+            next = addr.checked_add(size.bytes());
             if pte.slot().is_some() {
                 self.tables.set(root, addr, Pte::default());
                 self.unmap(index, addr, pte);
@@ -70,9 +72,9 @@ impl Os {
             self.drop_slot(frame);
             self.frames.get_mut(frame).set_lazy(true);
             self.tables.set(root, addr, pte.with(Pte::ACCESSED | Pte::DIRTY, false));
-            entries += 1;
+            entries += self.entries_of(pte);
             if pte.has(Pte::PRESENT) {
-                effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+                effects.invalidations.push(Invalidation::Page { process, addr, size });
             }
         }
         effects.table_writes(entries);
@@ -91,7 +93,7 @@ impl Os {
             if addr.0 > last {
                 break;
             }
-            next = addr.checked_add(self.page.bytes());
+            next = addr.checked_add(self.size(pte).bytes());
             let Some(slot) = pte.slot().map(|slot| slot.0 as u32) else { continue };
             if self.slots.frame(slot).is_none() {
                 let page = Page::new(process, addr.0 >> self.page.0);

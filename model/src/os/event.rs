@@ -165,6 +165,7 @@ impl Os {
         else {
             return;
         };
+        self.split_edges(root, first, last, effects);
         let flushes = effects.invalidations.len();
         let (mut from, mut entries) = (Some(VirtAddr(first)), 0);
         while let Some((addr, pte)) = from.and_then(|from| self.tables.next(root, from)) {
@@ -173,11 +174,12 @@ impl Os {
             }
             self.tables.set(root, addr, Pte::default());
             self.unmap(index, addr, pte);
-            entries += 1;
+            entries += self.entries_of(pte);
+            let size = self.size(pte);
             if pte.has(Pte::PRESENT) {
-                effects.invalidations.push(Invalidation::Page { process, addr, size: self.page });
+                effects.invalidations.push(Invalidation::Page { process, addr, size });
             }
-            from = addr.checked_add(self.page.bytes());
+            from = addr.checked_add(size.bytes());
         }
         effects.table_writes(entries);
         self.flush(process, flushes, effects);
@@ -213,24 +215,24 @@ impl Os {
         let Some(space) = self.spaces.get_mut(index) else { return };
         space.areas.protect(start, end, protection);
         let (process, root) = (space.process, space.root);
+        let page = |at: u64| at & !(self.page.bytes() - 1);
+        let (first, last) = (page(start), page(end - 1));
+        self.split_edges(root, first, last, effects);
         let flushes = effects.invalidations.len();
-        let mut from = Some(VirtAddr(start & !(self.page.bytes() - 1)));
+        let mut from = Some(VirtAddr(first));
         let mut entries = 0;
         while let Some((addr, pte)) = from.and_then(|from| self.tables.next(root, from)) {
             if addr.0 >= end {
                 break;
             }
-            from = addr.checked_add(self.page.bytes());
+            let size = self.size(pte);
+            from = addr.checked_add(size.bytes());
             let new = self.reprotected(index, addr, pte);
             if new != pte {
                 self.tables.set(root, addr, new);
-                entries += 1;
+                entries += self.entries_of(pte);
                 if pte.has(Pte::PRESENT) {
-                    effects.invalidations.push(Invalidation::Page {
-                        process,
-                        addr,
-                        size: self.page,
-                    });
+                    effects.invalidations.push(Invalidation::Page { process, addr, size });
                 }
             }
         }
@@ -241,7 +243,7 @@ impl Os {
     /// The entry with the rights that its page's areas have now. A shared page stays write-protected.
     fn reprotected(&self, index: u32, addr: VirtAddr, pte: Pte) -> Pte {
         let (Some(space), Some(pfn)) = (self.spaces.get(index), pte.pfn()) else { return pte };
-        let rights = space.areas.rights(addr.0, addr.0.saturating_add(self.page.bytes()));
+        let rights = space.areas.rights(addr.0, addr.0.saturating_add(self.size(pte).bytes()));
         let Some(Protection { read, write, execute }) = rights else { return pte };
         let frame = pfn.0 as u32;
         let own = Some(frame) != self.zero && !self.is_shared(frame);

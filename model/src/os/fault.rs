@@ -12,18 +12,18 @@ use crate::address::{Pfn, PhysAddr, SwapSlot, VirtAddr};
 use crate::outcome::{FaultKind, Work};
 
 /// The access that faults, and what is known of its page.
-struct Fault {
-    process: ProcessId,
-    index: u32,
-    /// The page's first byte.
-    page: VirtAddr,
+pub(super) struct Fault {
+    pub process: ProcessId,
+    pub index: u32,
+    /// The first byte of the base page.
+    pub page: VirtAddr,
     kind: AccessKind,
     area: Option<Area>,
 }
 
 impl Fault {
     /// The flags of an entry that follows the area's rights; outside every area, everything is allowed.
-    fn flags(&self, writable: bool) -> u64 {
+    pub fn flags(&self, writable: bool) -> u64 {
         let protection = self.area.map(|area| area.protection);
         let write = writable && protection.is_none_or(|protection| protection.write);
         let execute = protection.is_none_or(|protection| protection.execute);
@@ -93,10 +93,11 @@ impl Os {
         let fault = Fault { process, index, page, kind, area };
         if let Some(slot) = pte.slot() {
             self.swap_in(&fault, slot.0 as u32, effects)
-        } else if let Some(pfn) = pte.pfn() {
-            let (process, size) = (process, self.page);
-            effects.invalidations.push(Invalidation::Page { process, addr: page, size });
-            self.present(&fault, pte, pfn, effects)
+        } else if pte.pfn().is_some() {
+            let size = self.size(pte);
+            let addr = VirtAddr(page.0 & !(size.bytes() - 1));
+            effects.invalidations.push(Invalidation::Page { process, addr, size });
+            self.present(&fault, pte, effects)
         } else {
             self.anonymous(&fault, effects)
         }
@@ -113,12 +114,17 @@ impl Os {
         Page::new(fault.process, fault.page.0 >> self.page.0)
     }
 
-    fn start(&self, frame: u32) -> PhysAddr {
+    /// The first byte of a frame.
+    pub(super) fn start(&self, frame: u32) -> PhysAddr {
         Pfn(frame.into()).start(self.page)
     }
 
-    /// First touch. A read in an area shows the shared zero page; anything else gets a frame.
+    /// First touch. Where the layout has a larger page, all of it gets frames, if there are; otherwise a read
+    /// in an area shows the shared zero page; anything else gets a frame.
     fn anonymous(&mut self, fault: &Fault, effects: &mut Effects) -> Result<FaultKind, OsError> {
+        if self.large(fault, effects)? {
+            return Ok(FaultKind::Anonymous);
+        }
         self.build_path(fault.index, fault.page, effects)?;
         if self.is_kernel(fault.process) {
             self.wire(fault.index, fault.page, fault.store(), effects)?;
@@ -165,10 +171,8 @@ impl Os {
         &mut self,
         fault: &Fault,
         pte: Pte,
-        pfn: Pfn,
         effects: &mut Effects,
     ) -> Result<FaultKind, OsError> {
-        let frame = pfn.0 as u32;
         if pte.has(Pte::WIRED) {
             let denied = fault.store() && !pte.has(Pte::WRITABLE)
                 || fault.kind == AccessKind::Fetch && pte.has(Pte::NO_EXECUTE);
@@ -176,7 +180,7 @@ impl Os {
         }
         let pte = pte.with(Pte::NO_ACCESS, false).with(Pte::PRESENT, true);
         if fault.store() && !pte.has(Pte::WRITABLE) {
-            return self.write_protected(fault, frame, effects);
+            return self.write_protected(fault, pte, effects);
         }
         let fetch = fault.kind == AccessKind::Fetch;
         self.set(fault, if fetch { pte.with(Pte::NO_EXECUTE, false) } else { pte });
@@ -192,22 +196,30 @@ impl Os {
     fn write_protected(
         &mut self,
         fault: &Fault,
-        frame: u32,
+        pte: Pte,
         effects: &mut Effects,
     ) -> Result<FaultKind, OsError> {
+        // The caller has found a frame.
+        let mut frame = pte.pfn().map_or(NONE, |pfn| pfn.0 as u32);
         if Some(frame) == self.zero {
             self.zeroed(fault, effects)?;
             self.flush_pages(1, effects);
             return Ok(FaultKind::CowCopied);
         }
         if self.is_shared(frame) && !fault.area.is_some_and(|area| area.shared) {
+            if pte.order() > 0 {
+                // One base page is copied, not all (mm/huge_memory.c, `do_huge_pmd_wp_page`).
+                self.split(frame, effects);
+                frame += ((fault.page.0 >> self.page.0) & ((1 << pte.order()) - 1)) as u32;
+            }
             self.copy(fault, frame, effects)?;
             return Ok(FaultKind::CowCopied);
         }
         self.drop_slot(frame);
         self.frames.get_mut(frame).set_lazy(false);
-        self.set(fault, Pte::frame(Pfn(frame.into()), fault.flags(true) | Pte::USER));
-        effects.table_writes(1);
+        let own = Pte::frame(Pfn(frame.into()), fault.flags(true) | Pte::USER);
+        self.set(fault, own.of_order(pte.order()));
+        effects.table_writes(self.entries_of(pte));
         Ok(FaultKind::CowReused)
     }
 

@@ -8,7 +8,7 @@ use crate::outcome::Work;
 
 impl Os {
     /// Accounts for the invalidations from `start` on, of pages of `process` in ascending order: one by one,
-    /// the pages between them too, or as one full flush where these are more than the ceiling (Linux
+    /// the pages of the smallest size between them too, or as one full flush where these are more than the ceiling (Linux
     /// arch/x86/mm/tlb.c, `get_flush_tlb_info`).
     pub(super) fn flush(&mut self, process: ProcessId, start: usize, effects: &mut Effects) {
         let page = |at: Option<&Invalidation>| match at {
@@ -17,7 +17,11 @@ impl Os {
         };
         let mine = effects.invalidations.get(start..).unwrap_or_default();
         let (Some(first), Some(last)) = (page(mine.first()), page(mine.last())) else { return };
-        let pages = last - first + 1;
+        let stride = mine.iter().filter_map(|one| match one {
+            Invalidation::Page { size, .. } => Some(size.0 - self.page.0),
+            _ => None,
+        });
+        let pages = ((last - first) >> stride.min().unwrap_or(0)) + 1;
         if pages > self.flush_ceiling {
             effects.invalidations.truncate(start);
             self.flush_process(process, effects);

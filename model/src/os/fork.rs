@@ -33,9 +33,10 @@ impl Os {
         let mut entries = 0;
         let mut next = Some(VirtAddr(0));
         while let Some((addr, _)) = next.and_then(|next| self.tables.next(root, next)) {
-            next = addr.checked_add(self.page.bytes());
-            // A table for the child may cost a page, this one included.
-            self.build_path(to, addr, effects)?;
+            // A table for the child may cost a page, this one included, and a page may be split for it.
+            let order = self.tables.get(root, addr).order();
+            self.build_paths(to, addr, order, effects)?;
+            next = addr.checked_add(self.size(self.tables.get(root, addr)).bytes());
             entries += self.copy_entry(from, to, addr)?;
         }
         self.contents.copy(from, to);
@@ -74,10 +75,11 @@ impl Os {
             return Ok(1);
         }
         self.map(to, addr, pfn.0 as u32, copied.flags() & !Pte::ACCESSED);
+        let entries = self.entries_of(pte);
         if copied == pte {
-            return Ok(1);
+            return Ok(entries);
         }
         self.tables.set(root, addr, copied);
-        Ok(2)
+        Ok(2 * entries)
     }
 }

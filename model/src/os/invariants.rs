@@ -35,11 +35,22 @@ impl Os {
         self.buddy.check()?;
         equal("wired frames", self.wired, found.wired)?;
         let held = self.resident + self.cached;
-        equal("pages that the policy holds", self.policy.len() as u64, held)?;
+        // A page above the base page is one to the policy.
+        let large = self.frames.in_use().filter(|(_, frame)| frame.order() > 0);
+        let (count, frames) = large.fold((0, 0), |(count, frames), (_, frame)| {
+            (count + 1, frames + (1u64 << frame.order()))
+        });
+        equal("frames of larger pages", self.in_large, frames)?;
+        equal("pages that the policy holds", self.policy.len() as u64 + frames - count, held)?;
+        if let Some(frame) = self.doomed.iter().find(|frame| self.frames.get(**frame).count() == 0)
+        {
+            return Err(format!("free frame {frame} is to be reclaimed"));
+        }
         let zero = u64::from(self.zero.is_some());
         let pool = self.pool.len() as u64;
         equal("frames of compressed pages", pool, self.slots.pool_frames())?;
-        let used = held + self.wired + zero + self.table_space.frames() + pool;
+        let used =
+            self.buddy.reserved() + held + self.wired + zero + self.table_space.frames() + pool;
         equal("free frames", self.buddy.free(), self.buddy.frames().saturating_sub(used))
     }
 
@@ -49,7 +60,7 @@ impl Os {
             Areas::check(&space.areas)?;
             let (mut next, mut resident) = (Some(VirtAddr(0)), 0);
             while let Some((addr, pte)) = next.and_then(|next| self.tables.next(space.root, next)) {
-                next = addr.checked_add(self.page.bytes());
+                next = addr.checked_add(self.size(pte).bytes());
                 if let Some(slot) = pte.slot() {
                     *found.slots.entry(slot.0 as u32).or_default() += 1;
                 } else if pte.has(Pte::WIRED) {
@@ -58,7 +69,13 @@ impl Os {
                     pte.pfn().map(|pfn| pfn.0 as u32).filter(|f| Some(*f) != self.zero)
                 {
                     found.mappers.entry(frame).or_default().push((index, addr.0 >> self.page.0));
-                    resident += 1;
+                    resident += 1 << pte.order();
+                    equal("a page's order", self.frames.get(frame).order(), pte.order())?;
+                    if !u64::from(frame).is_multiple_of(1 << pte.order())
+                        || !addr.0.is_multiple_of(self.size(pte).bytes())
+                    {
+                        return Err(format!("the page at {addr} is not aligned"));
+                    }
                     if pte.has(Pte::WRITABLE) && self.is_shared(frame) {
                         return Err(format!("shared frame {frame} is writable"));
                     }
@@ -83,7 +100,7 @@ impl Os {
             kept.sort_unstable();
             mappers.sort_unstable();
             equal("a frame's mapping count", state.mappings() as usize, mappers.len())?;
-            resident += u64::from(!mappers.is_empty());
+            resident += u64::from(!mappers.is_empty()) << state.order();
             cached += u64::from(mappers.is_empty());
             equal("a frame's reverse map", kept, mappers)?;
             if state.slot != NONE {
@@ -91,7 +108,8 @@ impl Os {
             }
         }
         equal("mapped frames", self.resident, resident)?;
-        equal("frames with mappers", resident, found.mappers.len() as u64)?;
+        let used = self.frames.in_use().filter(|(_, state)| state.mappings() > 0).count();
+        equal("pages with mappers", used, found.mappers.len())?;
         equal("frames in the swap cache alone", self.cached, cached)
     }
 

@@ -68,7 +68,7 @@ impl Os {
     }
 
     /// The page in `frame`: that of its first mapper, or of a swap-cache page the one that was last mapped.
-    fn page_in(&self, frame: u32) -> Page {
+    pub(super) fn page_in(&self, frame: u32) -> Page {
         let state = self.frames.get(frame);
         let mapper = state.mapper().and_then(|(index, page)| Some((self.spaces.get(index)?, page)));
         match mapper {
@@ -114,11 +114,12 @@ impl Os {
         let mut kept = Vec::new();
         let mut pages = 0;
         let found = loop {
-            let Some(victim) = self.policy.evict() else { break None };
+            let Some(victim) = self.victim() else { break None };
             pages += victim.scanned;
             if self.frames.get(victim.frame).lazy() {
                 break Some((victim.frame, false));
             }
+            self.split_for_reclaim(victim.frame, effects);
             match self.slot_for(victim.frame) {
                 Some(fresh) => break Some((victim.frame, fresh)),
                 None => kept.push(victim.frame),
@@ -205,19 +206,21 @@ impl Os {
     /// Reclaim forgets a page that `madvise(MADV_FREE)` gave up.
     fn discard(&mut self, frame: u32, effects: &mut Effects) {
         let mappers: Vec<_> = self.frames.mappers(frame).collect();
-        let pages = mappers.len() as u64;
+        let (pages, mut entries) = (mappers.len() as u64, 0);
+        self.counters.evicted += 1 << self.frames.get(frame).order();
         for (index, page) in mappers {
             let addr = VirtAddr(page << self.page.0);
             let Some(space) = self.spaces.get(index) else { continue };
-            let (process, root, size) = (space.process, space.root, self.page);
+            let (process, root) = (space.process, space.root);
             let pte = self.tables.get(root, addr);
+            let size = self.size(pte);
+            entries += self.entries_of(pte);
             self.tables.set(root, addr, Pte::default());
             self.unmap(index, addr, pte);
             effects.invalidations.push(Invalidation::Page { process, addr, size });
         }
-        effects.table_writes(pages);
+        effects.table_writes(entries);
         self.flush_pages(pages, effects);
-        self.counters.evicted += 1;
     }
 
     /// Unmaps every mapping of the page, writes it to its slot if need be, and frees the frame.
@@ -267,15 +270,27 @@ impl Os {
     pub(super) fn free(&mut self, frame: u32) {
         self.drop_slot(frame);
         self.policy.remove(frame);
+        self.doomed.remove(&frame);
+        let order = self.frames.get(frame).order();
         self.frames.reset(frame);
-        self.buddy.release(frame, 0);
+        if order == 0 {
+            self.buddy.release(frame, 0);
+        } else {
+            self.buddy.release_run(frame, order);
+        }
     }
 
-    /// Lets an entry of an address space map a frame.
+    /// Lets an entry of an address space map a frame, or all frames of a page.
     pub(super) fn map(&mut self, index: u32, addr: VirtAddr, frame: u32, flags: u64) {
         let state = self.frames.get(frame);
+        let order = Pte(flags).order();
+        let pages = 1 << order;
         if state.mappings() == 0 {
-            self.resident += 1;
+            self.resident += pages;
+            if order > 0 {
+                self.in_large += pages;
+                self.frames.get_mut(frame).set_order(order);
+            }
             if state.slot != NONE {
                 self.cached -= 1;
             }
@@ -283,7 +298,7 @@ impl Os {
         }
         self.frames.map(frame, (index, addr.0 >> self.page.0));
         if let Some(space) = self.spaces.get_mut(index) {
-            space.resident += 1;
+            space.resident += pages;
             let pte = Pte::frame(crate::address::Pfn(frame.into()), flags | Pte::USER);
             self.tables.set(space.root, addr, pte);
         }
@@ -316,13 +331,17 @@ impl Os {
             self.buddy.release(frame, 0);
             return;
         }
+        let pages = 1 << pte.order();
         if let Some(space) = self.spaces.get_mut(index) {
-            space.resident -= 1;
+            space.resident -= pages;
         }
         if self.frames.unmap(frame, (index, addr.0 >> self.page.0)) > 0 {
             return;
         }
-        self.resident -= 1;
+        self.resident -= pages;
+        if pte.order() > 0 {
+            self.in_large -= pages;
+        }
         let slot = self.frames.get(frame).slot;
         if slot != NONE && self.slots.references(slot) > 0 {
             self.cached += 1;

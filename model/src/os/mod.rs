@@ -25,6 +25,7 @@ pub mod frames;
 mod hashed;
 mod invariants;
 mod kernel;
+mod large;
 mod memory;
 pub mod page_table;
 mod prefault;
@@ -36,19 +37,22 @@ mod spaces;
 mod statistics;
 pub mod swap;
 
+use std::collections::BTreeSet;
+
 use tracegen::record::ProcessId;
 
 use crate::address::{PageShift, Pfn, PhysAddr, VirtAddr};
 use crate::config::Config;
+use crate::mmu::layout::Ranges;
 use crate::units::ByteSize;
 use compressed::Contents;
 pub use effects::{Effects, Invalidation};
 pub use error::OsError;
-use frames::{FrameTable, TableSpace, Zones};
+use frames::{FrameTable, ORDERS, TableSpace, Zones};
 use hashed::HashedTable;
 pub use page_table::{Above, Geometry, Steps, WalkStep};
 use page_table::{Place, Pte, Tables};
-pub use prefault::Made;
+pub use prefault::{Made, scatter};
 use reclaim::{Page, Policy, Reclaim, Touch};
 use settings::{Memory, Prefault};
 use spaces::{Space, Spaces};
@@ -81,15 +85,16 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// What `pte`, at `entry`, says of a page of `size`; `None` where it does not translate.
+    /// What `pte`, at `entry`, says of a page with `base` as its base page; `None` where it does not
+    /// translate.
     #[inline]
-    fn of(pte: Pte, size: PageShift, entry: PhysAddr, place: Place) -> Option<Self> {
+    fn of(pte: Pte, base: PageShift, entry: PhysAddr, place: Place) -> Option<Self> {
         if !pte.has(Pte::PRESENT) {
             return None;
         }
         Some(Self {
             pfn: pte.pfn()?,
-            size,
+            size: PageShift(base.0 + pte.order()),
             writable: pte.has(Pte::WRITABLE),
             executable: !pte.has(Pte::NO_EXECUTE),
             dirty: pte.has(Pte::DIRTY),
@@ -133,6 +138,14 @@ pub struct Os {
     kernel_from: Option<u64>,
     /// Pages above which a full flush is cheaper than single ones.
     flush_ceiling: u64,
+    /// Where pages are larger.
+    layout: Ranges,
+    /// Frames of a page that reclaim has split, which go before any other.
+    doomed: BTreeSet<u32>,
+    /// Frames of pages above the base page that are mapped.
+    in_large: u64,
+    /// The order of block that fragmentation is told for.
+    measured: usize,
     /// Memory was given in frames.
     textbook: bool,
     limit: Option<u64>,
@@ -176,13 +189,22 @@ fn divisor(one: u64, other: u64) -> u64 {
 }
 
 impl Os {
-    /// The operating system of a machine, with process 0.
+    /// The operating system of a machine, with process 0, where the run's seed is 0.
     ///
     /// # Errors
     /// A setting describes what cannot exist; its key is named.
     pub fn new(config: &Config) -> Result<Self, OsError> {
+        Self::seeded(config, 0)
+    }
+
+    /// As [`Self::new`]; `seed` is the run's.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn seeded(config: &Config, seed: u64) -> Result<Self, OsError> {
         let geometry = Geometry::new(config)?;
         let page = geometry.page();
+        let orders = large::orders(config, &geometry)?;
         let (frames, textbook) = memory(config, page)?;
         let tables_outside = textbook || geometry.is_flat() || geometry.is_hashed();
         let slots = if textbook { SwapSpace::unlimited() } else { swap_space(config, page)? };
@@ -190,7 +212,10 @@ impl Os {
         let mut os = Self {
             colours,
             table_space: TableSpace::new(page, geometry.table_page(), frames, tables_outside),
-            buddy: Zones::of_nodes(&config.numa, frames, page.0),
+            buddy: match &config.os.initial {
+                Some(initial) => Zones::whole(initial.buddy(frames, seed)?),
+                None => Zones::of_nodes(&config.numa, frames, page.0),
+            },
             frames: FrameTable::default(),
             no_device: slots.is_empty(),
             contents: Contents::new(&config.swap.content, slots.compresses()),
@@ -202,6 +227,10 @@ impl Os {
             page,
             kernel_from: config.mmu.global.start(geometry.va_bits(), page),
             flush_ceiling: config.os.tlb_single_page_flush_ceiling.into(),
+            layout: Ranges::new(&config.mmu.layout, page),
+            doomed: BTreeSet::new(),
+            in_large: 0,
+            measured: orders.last().map_or(9, |order| usize::from(*order).min(ORDERS - 1)),
             textbook,
             limit: config.os.limit.map(|limit| limit.0),
             strict: config.os.strict_areas,
@@ -215,7 +244,7 @@ impl Os {
             keeps_owners: config.os.reclaim.remembers(),
             slot_hand: 0,
             counters: Counters::default(),
-            tables: Tables::new(geometry),
+            tables: Tables::new(geometry, &orders),
             hashed: None,
         };
         if os.geometry().is_hashed() {

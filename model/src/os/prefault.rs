@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rand::Rng;
+use rand_pcg::Pcg32;
 use tracegen::record::{Event, ProcessId};
 
 use super::effects::Effects;
@@ -9,6 +11,10 @@ use super::page_table::Pte;
 use super::reclaim::{Page, Reclaim};
 use super::{KERNEL, Os, OsError};
 use crate::address::VirtAddr;
+use crate::replacement::component_seed;
+
+/// PCG's default stream.
+const STREAM: u64 = 0x0a02_bdbf_7bb3_c0a7;
 
 /// The processes whose address spaces the trace itself makes, as far as it has come: those that it forks,
 /// that execute another program, or that appear again after their end.
@@ -39,6 +45,17 @@ impl Made {
     }
 }
 
+/// Puts pages in a random order for the run's seed (Durstenfeld's shuffle), as they are mapped with
+/// `prefault_frames = "scattered"`.
+pub fn scatter<T>(pages: &mut [T], seed: u64) {
+    let mut generator = Pcg32::new(component_seed("os.prefault_frames", seed), STREAM);
+    for last in (1..pages.len()).rev() {
+        let draw = u128::from(generator.next_u64()) * (last as u128 + 1);
+        // At most `last`.
+        pages.swap(last, (draw >> 64) as usize);
+    }
+}
+
 impl Os {
     /// Maps the page of `addr` before the trace starts (`os.prefault`), as a store outside every area
     /// would, without counting a fault. Returns false, and maps nothing, once another page would have to
@@ -57,6 +74,9 @@ impl Os {
         let page = VirtAddr(addr.0 & !(self.page.bytes() - 1));
         let Some(root) = self.spaces.get(index).map(|space| space.root) else { return Ok(true) };
         if self.tables.get(root, page) != Pte::default() {
+            return Ok(true);
+        }
+        if self.large_before(process, index, page)? {
             return Ok(true);
         }
         let levels = self.geometry().levels().len() as u64;

@@ -9,6 +9,8 @@ use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::OsError;
+use super::frames::{Buddy, ORDERS, initial};
 use super::reclaim::ReclaimPolicy;
 use crate::units::{ByteSize, Span};
 
@@ -21,6 +23,9 @@ pub struct Os {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
     pub memory: Option<Memory>,
+    /// Memory that is in use in part when the run starts. Default: all of it is free.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Initial>,
     /// A memory cgroup's limit: charges resident pages, swap cache and page tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-effect" = "function"))]
@@ -30,6 +35,9 @@ pub struct Os {
     /// rest, and so does one that executes another program.
     #[schemars(extend("x-effect" = "function"))]
     pub prefault: Prefault,
+    /// Which frames the pages get that are mapped before the trace starts.
+    #[schemars(extend("x-effect" = "function"))]
+    pub prefault_frames: PrefaultFrames,
     /// Page replacement.
     #[schemars(extend("x-effect" = "function"))]
     pub reclaim: ReclaimPolicy,
@@ -57,8 +65,10 @@ impl Default for Os {
     fn default() -> Self {
         Self {
             memory: None,
+            initial: None,
             limit: None,
             prefault: Prefault::None,
+            prefault_frames: PrefaultFrames::Contiguous,
             reclaim: ReclaimPolicy::default(),
             swap_readahead: 3,
             thp: Thp::Never,
@@ -67,6 +77,55 @@ impl Default for Os {
             strict_areas: false,
             cost: Cost::default(),
         }
+    }
+}
+
+/// The free memory that there is when a run starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Initial {
+    /// Free blocks of 1, 2, 4 … 1024 base pages, as a line of Linux's /proc/buddyinfo counts them, at random
+    /// places; the rest of memory is in use for good. `buddyinfo = "FILE"` stands for the sums over the
+    /// lines of such a file.
+    #[schemars(extend("x-effect" = "function"))]
+    pub orders: Vec<u64>,
+}
+
+impl Initial {
+    /// Whether `frames` frames of memory have so many blocks at most.
+    ///
+    /// # Errors
+    /// What is wrong with `os.initial.orders`.
+    pub fn check(&self, frames: u64) -> Result<(), String> {
+        if self.orders.len() > ORDERS {
+            return Err(format!("there are {ORDERS} orders, not {}", self.orders.len()));
+        }
+        let blocks =
+            (0u32..).zip(&self.orders).map(|(order, count)| count.saturating_mul(1 << order));
+        let free = blocks.fold(0, u64::saturating_add);
+        if free == 0 || free > frames {
+            return Err(format!(
+                "{free} free pages do not lie in a memory of {frames} (os.memory)"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The allocator of such a memory.
+    ///
+    /// # Errors
+    /// The blocks do not fit.
+    pub(super) fn buddy(&self, frames: u64, seed: u64) -> Result<Buddy, OsError> {
+        let error = |message| OsError::Setting { key: "os.initial.orders", message };
+        self.check(frames).map_err(error)?;
+        let blocks = initial::place(frames, &self.orders, seed).map_err(|order| {
+            error(format!(
+                "no room for {} free blocks of order {order} apart from each other: of two neighbours \
+                 one is in use, or they are one block of the next order",
+                self.orders[order]
+            ))
+        })?;
+        Ok(Buddy::of_blocks(frames, &blocks))
     }
 }
 
@@ -152,6 +211,17 @@ pub enum Prefault {
     None,
     /// Every page that the trace touches in an address space that it does not make itself.
     Accessed,
+}
+
+/// Which frames pages get that are mapped before the trace starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PrefaultFrames {
+    /// Pages are mapped in the order of their addresses, so that neighbours have neighbouring frames.
+    #[default]
+    Contiguous,
+    /// Pages are mapped in random order, so that neighbours are far apart.
+    Scattered,
 }
 
 /// Transparent huge pages.

@@ -31,6 +31,9 @@ pub(super) struct Counters {
     pub readahead_hits: u64,
     pub coloured: u64,
     pub uncoloured: u64,
+    pub huge_faults: u64,
+    pub huge_fallback: u64,
+    pub huge_split: u64,
 }
 
 impl Counters {
@@ -104,6 +107,7 @@ impl Os {
         out.count("os.tlb.local_flush_one", "pages", flushes, c.page_flushes);
         let flushes = "full flushes of an address space (Linux: nr_tlb_local_flush_all)";
         out.count("os.tlb.local_flush_all", "flushes", flushes, c.full_flushes);
+        self.report_huge(out);
         out.count("os.reclaim.scanned", "pages", "pages looked at by reclaim", c.scanned);
         out.count(
             "os.reclaim.evicted",
@@ -165,6 +169,19 @@ impl Os {
         );
     }
 
+    fn report_huge(&self, out: &mut Statistics) {
+        let c = &self.counters;
+        let faults = "first touches that mapped a page above the base page";
+        out.count("os.huge.faults", "faults", faults, c.huge_faults);
+        let fallback = "times that base pages were mapped where mmu.layout has a larger page, for lack of \
+                        contiguous frames or of an area around it";
+        out.count("os.huge.fallback", "pages", fallback, c.huge_fallback);
+        let split = "pages above the base page that were split into base pages";
+        out.count("os.huge.split", "pages", split, c.huge_split);
+        let resident = "frames in mapped pages above the base page, at the end";
+        out.level("os.huge.resident", "pages", resident, self.in_large);
+    }
+
     fn report_buddy(&self, out: &mut Statistics) {
         if self.colours > 1 {
             let (hits, misses) = (self.counters.coloured, self.counters.uncoloured);
@@ -180,6 +197,9 @@ impl Os {
             );
         }
         out.level("os.buddy.free_pages", "pages", "free frames, at the end", self.buddy.free());
+        let unusable = "per mille of the free frames that are in blocks too small for the layout's largest \
+                        page, or order 9 without one, at the end";
+        out.level("os.buddy.unusable", "‰", unusable, self.buddy.unusable(self.measured));
         out.count("os.buddy.splits", "splits", "blocks split in halves", self.buddy.splits());
         out.count("os.buddy.merges", "merges", "buddies merged", self.buddy.merges());
     }
@@ -190,10 +210,11 @@ impl Os {
         for space in self.processes() {
             bytes += space.areas.bytes();
             let mut next = Some(crate::address::VirtAddr(0));
-            while let Some((addr, _)) = next.and_then(|next| self.tables.next(space.root, next)) {
-                let end = addr.0.saturating_add(self.page.bytes());
-                bytes += if space.areas.any(addr.0, end) { 0 } else { self.page.bytes() };
-                next = addr.checked_add(self.page.bytes());
+            while let Some((addr, pte)) = next.and_then(|next| self.tables.next(space.root, next)) {
+                let size = self.size(pte).bytes();
+                let end = addr.0.saturating_add(size);
+                bytes += if space.areas.any(addr.0, end) { 0 } else { size };
+                next = addr.checked_add(size);
             }
         }
         bytes

@@ -105,21 +105,20 @@ impl Reference {
         let (mut translated, mut line) = (None, None);
         for addr in self.starts_of_parts(access, request.stream) {
             request.addr = addr;
-            let page = addr / self.page;
-            let (tlb, start) = match translated {
-                Some((known, start)) if known == page => (None, start),
+            let (tlb, start, bytes) = match translated {
+                Some((known, start, bytes)) if known == addr / bytes => (None, start, bytes),
                 _ => {
                     self.foresee_page(access, &mut request);
-                    let Some((tlb, start)) = self.translate(&request, events)? else {
+                    let Some((tlb, start, bytes)) = self.translate(&request, events)? else {
                         self.count("run.skipped", 1);
                         self.references.clear();
                         return Ok(());
                     };
-                    (Some(tlb), start)
+                    (Some(tlb), start, bytes)
                 }
             };
-            translated = Some((page, start));
-            let physical = start + addr % self.page;
+            translated = Some((addr / bytes, start, bytes));
+            let physical = start + addr % bytes;
             let next = next_uses(&self.next_uses, access.addr, addr);
             self.caches.foresee(addr, physical, next);
             let this_line = physical / self.caches.line(request.stream);
@@ -140,9 +139,12 @@ impl Reference {
             && self.translates
         {
             let process = self.memory.owner_of(request.process, addr);
-            let key = Key { number: addr / self.page, process };
-            self.cpus[self.here].tlbs.foresee(key, next(shift));
-            self.cpus[self.here].pwcs.foresee(request.process, addr, next);
+            let cpu = &mut self.cpus[self.here];
+            for order in [0].into_iter().chain(self.orders.iter().copied()) {
+                let key = Key { number: addr / self.page >> order, process, order };
+                cpu.tlbs.foresee(key, next(shift + order));
+            }
+            cpu.pwcs.foresee(request.process, addr, next);
         }
     }
 
@@ -187,7 +189,7 @@ impl Reference {
             }
         }
         let hit = served == first && served != MEMORY && self.references.is_empty();
-        if hit && tlb == self.first_tlb(request.stream) {
+        if hit && self.is_first_tlb(request.stream, tlb) {
             self.plain_hits += 1;
             self.prefetch(events);
             return;

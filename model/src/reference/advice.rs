@@ -30,6 +30,7 @@ impl Memory {
     /// Pages on the swap device go. Pages in memory that nobody else sees become clean, and go when
     /// reclaim chooses them before they are written to.
     fn free_lazily(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
+        self.split_edges(process, first, last, effects);
         let (mut written, mut flushed) = (0, Vec::new());
         for (page, entry) in self.pages_between(process, first, last) {
             let Held::Frame(frame) = entry.held else {
@@ -46,8 +47,8 @@ impl Memory {
             }
             let clean = Entry { accessed: false, dirty: false, ..entry };
             self.entries.insert((process, page), clean);
-            written += 1;
-            flushed.extend(entry.present.then_some(page));
+            written += self.written(entry);
+            flushed.extend(entry.present.then_some((page, entry.order)));
         }
         effects.table_writes(written);
         self.flush(process, &flushed, effects);

@@ -109,7 +109,7 @@ impl Cache {
         let line = addr / self.line;
         if let Some(virt) = self.virt {
             let number = line * self.sets + virt / self.line % self.sets;
-            return Key { number, process: 0 };
+            return Key { number, process: 0, order: 0 };
         }
         let bits = self.sets.next_power_of_two().trailing_zeros();
         let mut number = line;
@@ -120,7 +120,7 @@ impl Cache {
                 rest >>= bits;
             }
         }
-        Key { number, process: 0 }
+        Key { number, process: 0, order: 0 }
     }
 
     /// Where a line is, in whichever set; where it is looked for, if it is in none.
@@ -130,7 +130,7 @@ impl Cache {
             return sought;
         }
         let first = addr / self.line * self.sets;
-        let mut keys = (0..self.sets).map(|set| Key { number: first + set, process: 0 });
+        let mut keys = (0..self.sets).map(|set| Key { number: first + set, process: 0, order: 0 });
         keys.find(|key| self.lines.peek(*key).is_some()).unwrap_or(sought)
     }
 

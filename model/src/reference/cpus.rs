@@ -208,8 +208,11 @@ impl Reference {
             }
             let counts = &mut self.counts;
             match *item {
-                Forget::Page(process, page) => {
-                    cpu.tlbs.forget_page(Key { number: page, process }, counts);
+                Forget::Page(process, page, order) => {
+                    let held = if self.splinters.contains(&order) { 0 } else { order };
+                    for number in page >> held..(page + (1 << order)) >> held {
+                        cpu.tlbs.forget_page(Key { number, process, order: held }, counts);
+                    }
                     if self.drops_tables {
                         cpu.pwcs.flush(Some(process));
                     }
@@ -263,7 +266,7 @@ impl Forget {
     /// Whose address space it is about.
     pub fn process(&self) -> ProcessId {
         match *self {
-            Self::Page(process, _) | Self::Process(process) | Self::Table { process, .. } => {
+            Self::Page(process, ..) | Self::Process(process) | Self::Table { process, .. } => {
                 process
             }
         }

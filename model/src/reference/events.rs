@@ -147,13 +147,14 @@ impl Memory {
     pub fn zap(&mut self, process: ProcessId, first: u64, last: u64, effects: &mut Effects) {
         self.contents
             .retain(|(whose, page), _| *whose != process || !(first..=last).contains(page));
+        self.split_edges(process, first, last, effects);
         let pages = self.pages_between(process, first, last);
-        let present = pages.iter().filter(|(_, entry)| entry.present).map(|(page, _)| *page);
-        let present: Vec<u64> = present.collect();
+        let present = pages.iter().filter(|(_, entry)| entry.present);
+        let present: Vec<_> = present.map(|(page, entry)| (*page, entry.order)).collect();
         for (page, _) in &pages {
             self.unmap(process, *page);
         }
-        effects.table_writes(pages.len() as u64);
+        effects.table_writes(pages.iter().map(|(_, entry)| self.written(*entry)).sum());
         self.flush(process, &present, effects);
     }
 
@@ -176,7 +177,8 @@ impl Memory {
         let mut empty = ranges.clone();
         empty.retain(|(end, number, _, start)| {
             let is_root = self.shape.levels.first().is_none_or(|root| root.number == *number);
-            let used = self.entries.range((process, *start)..(process, *end)).next().is_some();
+            let used = end.checked_sub(1).and_then(|last| self.whole(process, last)).is_some()
+                || self.entries.range((process, *start)..(process, *end)).next().is_some();
             // A table without an entry stays where it is not concerned, and so do those above it.
             let keeps = ranges.iter().any(|(other_end, lower, _, other)| {
                 lower < number && start <= other && other < end && !concerned(*other, *other_end)
@@ -209,12 +211,14 @@ impl Memory {
             space.areas.protect(start, end, protection);
         }
         let (mut changed, mut present) = (0, Vec::new());
-        for (page, old) in self.pages_between(process, start / self.page, (end - 1) / self.page) {
+        let (first, last) = (start / self.page, (end - 1) / self.page);
+        self.split_edges(process, first, last, effects);
+        for (page, old) in self.pages_between(process, first, last) {
             let new = self.with_rights(process, page, old);
             if new != old {
                 self.entries.insert((process, page), new);
-                changed += 1;
-                present.extend(old.present.then_some(page));
+                changed += self.written(old);
+                present.extend(old.present.then_some((page, old.order)));
             }
         }
         effects.table_writes(changed);
@@ -227,7 +231,7 @@ impl Memory {
         let (Some(frame), Some(space)) = (entry.frame(), self.spaces.get(&process)) else {
             return entry;
         };
-        let (start, end) = (page * self.page, (page + 1).saturating_mul(self.page));
+        let (start, end) = (page * self.page, (page + entry.pages()).saturating_mul(self.page));
         let rights: Vec<_> = space.areas.overlapping(start, end).map(|a| a.protection).collect();
         if rights.is_empty() {
             return entry;
@@ -305,23 +309,22 @@ impl Memory {
         }
         let (areas, heap) = (space.areas.clone(), space.heap);
         self.spaces.insert(child, super::memory::Space { areas, heap });
-        let mut written = 0;
-        for (page, _) in self.pages_between(parent, 0, u64::MAX) {
-            // Making room for the page before may have given up this one.
-            if self.entry(parent, page).is_none() {
-                continue;
-            }
-            self.make_path(child, page * self.page, effects)?;
-            // Making room may have evicted the page.
+        let (mut written, mut from) = (0, 0);
+        while let Some((page, entry)) = self.pages_between(parent, from, u64::MAX).first().copied()
+        {
+            self.make_paths(child, page, entry.order, effects)?;
+            from = page + 1;
+            // Making room may have evicted the page, or split it.
             let Some(entry) = self.entry(parent, page) else { continue };
-            written += 1;
+            from = page + entry.pages();
+            written += self.written(entry);
             let copy = Entry { writable: false, ..entry };
             match entry.held {
                 Held::Frame(frame) if Some(frame) != self.zero => {
                     self.map(child, page, frame, Entry { accessed: false, ..copy });
                     if entry.writable {
                         self.entries.insert((parent, page), copy);
-                        written += 1;
+                        written += self.written(entry);
                     }
                 }
                 _ => {
@@ -345,13 +348,17 @@ const FLUSHED_SPACES: &str = "os.tlb.local_flush_all";
 
 impl Memory {
     /// Has the hardware forget pages of a process: everything of it where these lie far apart.
-    pub fn flush(&mut self, process: ProcessId, pages: &[u64], effects: &mut Effects) {
-        let (Some(first), Some(last)) = (pages.iter().min(), pages.iter().max()) else { return };
-        let range = last - first + 1;
+    pub fn flush(&mut self, process: ProcessId, pages: &[(u64, u8)], effects: &mut Effects) {
+        let first = pages.iter().map(|(page, _)| *page).min();
+        let last = pages.iter().map(|(page, _)| *page).max();
+        let (Some(first), Some(last)) = (first, last) else { return };
+        let stride = pages.iter().map(|(_, order)| *order).min().unwrap_or(0);
+        let range = (last - first) / (1 << stride) + 1;
         if range > self.flush_ceiling {
             self.flush_all(process, effects);
         } else {
-            effects.forget.extend(pages.iter().map(|page| Forget::Page(process, *page)));
+            let forget = |(page, order): &(u64, u8)| Forget::Page(process, *page, *order);
+            effects.forget.extend(pages.iter().map(forget));
             self.flush_pages(range, effects);
         }
     }

@@ -9,7 +9,8 @@ use crate::outcome::Work;
 impl Memory {
     /// What counts against the limit, in bytes.
     pub fn charged(&self) -> u64 {
-        self.pages.len() as u64 * self.page + self.places.charged()
+        let frames: u64 = self.pages.values().map(|page| 1 << page.order).sum();
+        frames * self.page + self.places.charged()
     }
 
     /// Evicts until the limit has room for `bytes` more.
@@ -73,12 +74,13 @@ impl Memory {
             self.reclaim.resize(self.pages.len() as u64);
         }
         let (mut without, mut scanned, mut found) = (Vec::new(), 0, None);
-        while let Some((frame, looked_at)) = self.reclaim.evict() {
+        while let Some((frame, looked_at)) = self.victim() {
             scanned += looked_at;
             if self.pages.get(&frame).is_some_and(|page| page.lazy) {
                 found = Some((frame, None));
                 break;
             }
+            self.split_for_reclaim(frame, effects);
             let slot = self.slot_for(frame);
             if slot.is_some() {
                 found = Some((frame, slot));
@@ -96,7 +98,8 @@ impl Memory {
             effects.work.push(Work::Scan { pages: scanned });
         }
         let (frame, slot) = found.ok_or(Stopped::OutOfMemory)?;
-        self.counts.add("os.reclaim.evicted", 1);
+        let order = self.pages.get(&frame).map_or(0, |page| page.order);
+        self.counts.add("os.reclaim.evicted", 1 << order);
         match slot {
             Some((slot, new)) => self.write_out(frame, slot, new, effects),
             None => self.drop_lazy(frame, effects),
@@ -154,12 +157,15 @@ impl Memory {
     /// Forgets a page that was given up by `madvise(MADV_FREE)` and not written to since.
     fn drop_lazy(&mut self, frame: u64, effects: &mut Effects) {
         let mappers = self.pages.get(&frame).cloned().unwrap_or_default().mappers;
+        let mut written = 0;
         for (process, page) in &mappers {
+            let Some(entry) = self.entry(*process, *page) else { continue };
+            written += self.written(entry);
             self.unmap(*process, *page);
-            effects.forget.push(Forget::Page(*process, *page));
+            effects.forget.push(Forget::Page(*process, *page, entry.order));
         }
         let pages = mappers.len() as u64;
-        effects.table_writes(pages);
+        effects.table_writes(written);
         self.flush_pages(pages, effects);
     }
 
@@ -177,9 +183,10 @@ impl Memory {
                 executable: false,
                 accessed: false,
                 dirty: false,
+                order: 0,
             };
             self.entries.insert((*process, *page), entry);
-            effects.forget.push(Forget::Page(*process, *page));
+            effects.forget.push(Forget::Page(*process, *page, 0));
         }
         if !mappers.is_empty() {
             let pages = mappers.len() as u64;

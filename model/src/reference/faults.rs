@@ -11,10 +11,10 @@ use crate::outcome::{FaultKind, Work};
 
 /// An access that faults.
 #[derive(Debug, Clone, Copy)]
-struct Fault {
-    process: ProcessId,
-    /// The page's number.
-    page: u64,
+pub struct Fault {
+    pub process: ProcessId,
+    /// The base page's number.
+    pub page: u64,
     kind: AccessKind,
     area: Option<Area>,
 }
@@ -33,7 +33,7 @@ impl Fault {
     }
 
     /// An entry with the area's rights; outside every area, everything is allowed.
-    fn entry(&self, frame: u64, writable: bool) -> Entry {
+    pub fn entry(&self, frame: u64, writable: bool) -> Entry {
         let writable = writable && self.area.is_none_or(|area| area.protection.write);
         Entry {
             held: Held::Frame(frame),
@@ -42,6 +42,7 @@ impl Fault {
             executable: self.area.is_none_or(|area| area.protection.execute),
             accessed: true,
             dirty: self.store() && writable,
+            order: 0,
         }
     }
 }
@@ -103,14 +104,14 @@ impl Memory {
             return Ok((FaultKind::Protection, false));
         }
         let fault = Fault { process, page: addr / self.page, kind, area };
-        match self.entry(process, fault.page) {
+        match self.whole(process, fault.page) {
             None => Ok((self.first_touch(&fault, effects)?, false)),
-            Some(Entry { held: Held::Slot(slot), .. }) => {
+            Some((_, Entry { held: Held::Slot(slot), .. })) => {
                 let read = self.swap_in(&fault, slot, effects)?;
                 Ok((FaultKind::SwapIn, read))
             }
-            Some(entry) => {
-                effects.forget.push(Forget::Page(process, fault.page));
+            Some((first, entry)) => {
+                effects.forget.push(Forget::Page(process, first, entry.order));
                 Ok((self.present(&fault, entry, effects)?, false))
             }
         }
@@ -119,6 +120,9 @@ impl Memory {
     /// A load of a private area shows the zero page, where memory is not given in frames; anything else
     /// gets a frame of its own.
     fn first_touch(&mut self, fault: &Fault, effects: &mut Effects) -> Result<FaultKind, Stopped> {
+        if self.large(fault, effects)? {
+            return Ok(FaultKind::Anonymous);
+        }
         self.make_path(fault.process, fault.page * self.page, effects)?;
         if self.is_kernel(fault.process) {
             self.wire(fault.page, fault.store(), effects)?;
@@ -162,11 +166,11 @@ impl Memory {
         entry: Entry,
         effects: &mut Effects,
     ) -> Result<FaultKind, Stopped> {
-        let Some(frame) = entry.frame() else { return Ok(FaultKind::Spurious) };
+        let Some(mut frame) = entry.frame() else { return Ok(FaultKind::Spurious) };
         if !fault.store() || entry.writable {
             let executable = entry.executable || fault.kind == AccessKind::Fetch;
             let entry = Entry { present: true, executable, ..entry };
-            self.entries.insert((fault.process, fault.page), entry);
+            self.put(fault.process, fault.page, entry);
             return Ok(FaultKind::Spurious);
         }
         if Some(frame) == self.zero {
@@ -175,6 +179,8 @@ impl Memory {
             return Ok(FaultKind::CowCopied);
         }
         if self.is_shared(frame) && !fault.shared_area() {
+            self.split(frame, effects);
+            frame += fault.page % entry.pages();
             self.copy(fault, frame, effects)?;
             return Ok(FaultKind::CowCopied);
         }
@@ -182,8 +188,9 @@ impl Memory {
         if let Some(page) = self.pages.get_mut(&frame) {
             page.lazy = false;
         }
-        self.entries.insert((fault.process, fault.page), fault.entry(frame, true));
-        effects.table_writes(1);
+        let own = Entry { order: entry.order, ..fault.entry(frame, true) };
+        self.put(fault.process, fault.page, own);
+        effects.table_writes(self.written(own));
         Ok(FaultKind::CowReused)
     }
 

@@ -31,6 +31,12 @@ impl Buddy {
         Self { free: Vec::new(), untouched: 0, frames, splits: 0, merges: 0 }
     }
 
+    /// These blocks are free and the other frames are not.
+    pub fn of(frames: u64, blocks: &[(u32, usize)]) -> Self {
+        let free = blocks.iter().map(|(first, order)| (*order as u32, u64::from(*first)));
+        Self { free: free.collect(), untouched: frames, ..Self::new(frames) }
+    }
+
     /// Takes a block: the lowest one of the smallest order that is large enough; where there is none,
     /// more of the untouched memory is cut into blocks. What is too much is given back half by half.
     pub fn take(&mut self, order: u32) -> Option<u64> {
@@ -84,6 +90,30 @@ impl Buddy {
         }
     }
 
+    /// Takes a block that may be larger than any: the lowest aligned run of largest ones.
+    pub fn take_run(&mut self, order: u32) -> Option<u64> {
+        if order <= LARGEST {
+            return self.take(order);
+        }
+        let (size, part) = (1u64 << order, 1u64 << LARGEST);
+        let parts = |first: u64| (first..first + size).step_by(part as usize);
+        let free = |at: u64| at >= self.untouched || self.free.contains(&(LARGEST, at));
+        let mut runs = (0..self.frames / size).map(|run| run * size);
+        let run = runs.find(|run| parts(*run).all(free))?;
+        while self.untouched < run + size {
+            self.free.push((LARGEST, self.untouched));
+            self.untouched += part;
+        }
+        self.free.retain(|(order, first)| *order < LARGEST || !(run..run + size).contains(first));
+        Some(run)
+    }
+
+    /// Gives back what [`take_run`](Self::take_run) took.
+    pub fn give_run(&mut self, first: u64, order: u32) {
+        let part = order.min(LARGEST);
+        (0..1 << (order - part)).for_each(|k| self.give(first + (k << part), part));
+    }
+
     /// Gives a block back. While its buddy is free too, the two are one block.
     pub fn give(&mut self, first: u64, order: u32) {
         let (mut first, mut order) = (first, order);
@@ -106,15 +136,26 @@ impl Buddy {
         listed + self.frames - self.untouched
     }
 
-    /// Adds free blocks, splits and merges.
-    pub fn report(&self, counts: &mut Counts) {
+    /// Free blocks, of memory that was never handed out too: order and first frame.
+    fn blocks(&self) -> Vec<(u32, u64)> {
         let mut blocks = self.free.clone();
         let mut at = self.untouched;
         while let Some(order) = block_at(at, self.frames) {
             blocks.push((order, at));
             at += 1 << order;
         }
-        for (order, _) in blocks {
+        blocks
+    }
+
+    /// What is free in blocks below an order, in frames.
+    pub fn free_below(&self, measured: u32) -> u64 {
+        let blocks = self.blocks().into_iter().filter(|(order, _)| *order < measured);
+        blocks.map(|(order, _)| 1 << order).sum()
+    }
+
+    /// Adds free blocks, splits and merges.
+    pub fn report(&self, counts: &mut Counts) {
+        for (order, _) in self.blocks() {
             counts.add(&format!("os.buddy.free.{order}"), 1);
             counts.add("os.buddy.free_pages", 1 << order);
         }

@@ -78,7 +78,7 @@ impl Memory {
         effects.table_writes(1);
         if free.is_none() {
             if let Some((process, page)) = table.entries.get(&slot) {
-                effects.forget.push(Forget::Page(*process, *page));
+                effects.forget.push(Forget::Page(*process, *page, 0));
             }
             self.flush_pages(1, effects);
         }

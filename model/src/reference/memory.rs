@@ -3,14 +3,14 @@
 //! What can be counted is counted when it is needed: there is no running total but for the highest
 //! number of resident pages.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracegen::record::ProcessId;
 
 use super::Stopped;
 use super::areas::Areas;
 use super::counts::Counts;
-use super::frames::TablePlaces;
+use super::frames::{Buddy, TablePlaces};
 use super::hashed::Hashed;
 use super::nodes::Frames;
 use super::reclaim::{self, Policy};
@@ -19,8 +19,10 @@ use super::swap::{Slots, Window};
 use crate::address::PhysAddr;
 use crate::cache::settings::{Alias, Cache};
 use crate::config::Config;
+use crate::mmu::layout::Layout;
 use crate::mmu::settings::PageTable;
 use crate::mmu::switching::Global;
+use crate::os::frames::initial::place;
 use crate::os::reclaim::Page as Owner;
 use crate::os::settings::{Memory as Size, Prefault};
 use crate::outcome::Work;
@@ -46,9 +48,16 @@ pub struct Entry {
     pub executable: bool,
     pub accessed: bool,
     pub dirty: bool,
+    /// log2 of the page in base pages. The entry is found under its first page.
+    pub order: u8,
 }
 
 impl Entry {
+    /// Base pages.
+    pub fn pages(&self) -> u64 {
+        1 << self.order
+    }
+
     /// The frame that it holds.
     pub fn frame(&self) -> Option<u64> {
         match self.held {
@@ -69,13 +78,15 @@ pub struct Page {
     pub ahead: bool,
     /// Its content may be dropped: `madvise(MADV_FREE)` without a store since.
     pub lazy: bool,
+    /// log2 of the page in frames.
+    pub order: u8,
 }
 
 /// What the hardware has to forget.
 #[derive(Debug, Clone, Copy)]
 pub enum Forget {
-    /// A page of a process.
-    Page(ProcessId, u64),
+    /// A page of a process, of 2^order base pages.
+    Page(ProcessId, u64, u8),
     /// Everything of a process.
     Process(ProcessId),
     /// The entry of `level` that covers `addr`.
@@ -150,6 +161,10 @@ pub struct Memory {
     /// The page that was last written to a slot.
     pub owners: BTreeMap<u64, Owner>,
     pub keeps_owners: bool,
+    /// Where pages are larger.
+    pub layout: Vec<Layout>,
+    /// Frames of pages that reclaim has split.
+    pub doomed: BTreeSet<u64>,
     /// The shared zero page.
     pub zero: Option<u64>,
     /// The frame that the last fault filled, until a page is used.
@@ -175,7 +190,7 @@ fn colours(config: &Config) -> u64 {
 
 impl Memory {
     /// The operating system of a resolved machine, with process 0.
-    pub fn new(config: &Config) -> Result<Self, Stopped> {
+    pub fn new(config: &Config, seed: u64) -> Result<Self, Stopped> {
         let shape = Shape::new(config);
         let page = config.mmu.base_page().0;
         let (frames, textbook) = match config.os.memory {
@@ -186,6 +201,14 @@ impl Memory {
         let most = config.os.limit.map_or(u64::MAX, |limit| limit.0 / page);
         let named = |name| config.mmu.format.is_none() && config.mmu.page_table == name;
         let (flat, hashed) = (named(PageTable::Flat), named(PageTable::Hashed));
+        let buddy = match &config.os.initial {
+            // Where the blocks lie is what both are told.
+            Some(initial) => match place(frames, &initial.orders, seed) {
+                Ok(blocks) => Buddy::of(frames, &blocks),
+                Err(_) => return Err(Stopped::Refused),
+            },
+            None => Buddy::new(frames),
+        };
         let mut memory = Self {
             page,
             textbook,
@@ -203,7 +226,7 @@ impl Memory {
             entries: BTreeMap::new(),
             tables: BTreeMap::new(),
             pages: BTreeMap::new(),
-            buddy: Frames::new(config, frames),
+            buddy: Frames::new(config, frames, buddy),
             colours: colours(config),
             places: TablePlaces::new(page, shape.unit, frames, textbook || flat || hashed),
             hashed: None,
@@ -215,6 +238,8 @@ impl Memory {
             reclaim: reclaim::policy(config.os.reclaim, frames.min(most)),
             owners: BTreeMap::new(),
             keeps_owners: config.os.reclaim.remembers(),
+            layout: config.mmu.layout.clone(),
+            doomed: BTreeSet::new(),
             zero: None,
             fresh: None,
             hand: 0,
@@ -231,9 +256,20 @@ impl Memory {
         Ok(memory)
     }
 
-    /// The entry of a page.
+    /// The entry of a page, which may be that of a larger one.
     pub fn entry(&self, process: ProcessId, page: u64) -> Option<Entry> {
-        self.entries.get(&(process, page)).copied()
+        self.whole(process, page).map(|(_, entry)| entry)
+    }
+
+    /// The first page and the entry of the page in which a base page lies.
+    pub fn whole(&self, process: ProcessId, page: u64) -> Option<(u64, Entry)> {
+        let ((owner, first), entry) = self.entries.range(..=(process, page)).next_back()?;
+        (*owner == process && page - first < entry.pages()).then_some((*first, *entry))
+    }
+
+    /// Writes an entry; that of a larger page under its first one.
+    pub fn put(&mut self, process: ProcessId, page: u64, entry: Entry) {
+        self.entries.insert((process, page - page % entry.pages()), entry);
     }
 
     /// The entries that a walk for `addr` reads, from the root on: level and physical address. It ends at
@@ -249,6 +285,11 @@ impl Memory {
             let Some(table) = table else { break };
             let entry = table.wrapping_add(level.index(addr) * self.shape.entry_bytes);
             reads.push((level.number, entry));
+            let leaf = self.entry(process, addr / self.page);
+            let leaf = leaf.and_then(|leaf| self.shape.above(leaf.order));
+            if leaf.is_some_and(|leaf| leaf.number == level.number) {
+                break;
+            }
         }
         reads
     }
@@ -275,8 +316,15 @@ impl Memory {
         effects.work.push(Work::Zero { addr: PhysAddr(frame * self.page), bytes: self.page });
         let held = Held::Frame(frame);
         let (writable, executable) = (true, true);
-        let entry =
-            Entry { held, present: true, writable, executable, accessed: true, dirty: store };
+        let entry = Entry {
+            held,
+            present: true,
+            writable,
+            executable,
+            accessed: true,
+            dirty: store,
+            order: 0,
+        };
         self.entries.insert((KERNEL, page), entry);
         effects.table_writes(1);
         Ok(())
@@ -289,7 +337,8 @@ impl Memory {
 
     /// Frames that entries hold.
     pub fn resident(&self) -> u64 {
-        self.pages.values().filter(|page| !page.mappers.is_empty()).count() as u64
+        let mapped = self.pages.values().filter(|page| !page.mappers.is_empty());
+        mapped.map(|page| 1 << page.order).sum()
     }
 
     /// Makes the table of `level` that covers `addr`.
@@ -345,7 +394,9 @@ impl Memory {
 
     /// Lets an entry hold a frame; what it held before is gone already.
     pub fn map(&mut self, process: ProcessId, page: u64, frame: u64, entry: Entry) {
-        self.pages.entry(frame).or_default().mappers.push((process, page));
+        let state = self.pages.entry(frame).or_default();
+        state.mappers.push((process, page));
+        state.order = entry.order;
         self.entries.insert((process, page), Entry { held: Held::Frame(frame), ..entry });
         self.peak = self.peak.max(self.resident());
     }
@@ -368,18 +419,20 @@ impl Memory {
         if let Some(place) = state.mappers.iter().position(|mapper| *mapper == (process, page)) {
             state.mappers.swap_remove(place);
         }
-        let (mapped, slot) = (!state.mappers.is_empty(), state.slot);
+        let (mapped, slot, order) = (!state.mappers.is_empty(), state.slot, state.order);
         if !mapped && slot.is_none_or(|slot| self.references(slot) == 0) {
             self.drop_slot(frame);
             self.pages.remove(&frame);
             self.reclaim.remove(frame);
-            self.buddy.give(frame, 0);
+            self.doomed.remove(&frame);
+            self.buddy.give(frame, order.into());
         }
     }
 
     /// Sets the bits that a walk sets; whether that changed the entry. A page that is written to for the
     /// first time is no more what its slot says.
     pub fn mark(&mut self, process: ProcessId, page: u64, write: bool) -> bool {
+        let Some((page, _)) = self.whole(process, page) else { return false };
         let Some(entry) = self.entries.get_mut(&(process, page)) else { return false };
         let before = *entry;
         entry.accessed = true;
@@ -405,26 +458,33 @@ impl Memory {
             counts.set(name, self.counts.get(name));
         }
         let users = || self.entries.iter().filter(|((process, _), _)| !self.is_kernel(*process));
-        let held = users().filter_map(|(_, entry)| entry.frame());
-        let mapped = held.filter(|frame| Some(*frame) != self.zero).count() as u64;
+        let own = |entry: &Entry| entry.frame().is_some_and(|frame| Some(frame) != self.zero);
+        let held = users().map(|(_, entry)| entry).filter(|entry| own(entry));
+        let mapped: u64 = held.map(Entry::pages).sum();
         counts.add("os.rss_bytes", mapped * self.page);
         let inside: u64 =
             self.spaces.values().flat_map(|s| &s.areas.0).map(|area| area.end - area.start).sum();
-        let outside = users().filter(|((process, page), _)| {
-            let (start, end) = (page * self.page, (page + 1).saturating_mul(self.page));
+        let outside = users().filter(|((process, page), entry)| {
+            let (start, end) = (page * self.page, (page + entry.pages()).saturating_mul(self.page));
             self.spaces
                 .get(process)
                 .is_none_or(|s| s.areas.overlapping(start, end).next().is_none())
         });
-        counts.add("os.vsz_bytes", inside + outside.count() as u64 * self.page);
+        let outside: u64 = outside.map(|(_, entry)| entry.pages()).sum();
+        counts.add("os.vsz_bytes", inside + outside * self.page);
         counts.add("os.pages.resident", self.resident());
         counts.add("os.pages.peak_resident", self.peak);
-        counts.add("os.pages.cached", self.pages.len() as u64 - self.resident());
+        let cached = self.pages.values().filter(|page| page.mappers.is_empty()).count();
+        counts.add("os.pages.cached", cached as u64);
+        let large = self.pages.values().filter(|page| page.order > 0);
+        counts.add("os.huge.resident", large.map(|page| 1u64 << page.order).sum());
         counts.add("os.pages.table_pages", self.places.pages());
         if self.slots.compresses() {
             counts.add("swap.zram.bytes", self.slots.compressed.values().sum());
             counts.add("swap.zram.frames", self.pool.len() as u64);
         }
-        self.buddy.report(counts);
+        let orders = self.layout.iter().map(|range| (range.page.0 / self.page).ilog2());
+        let measured = orders.max().filter(|order| *order > 0).unwrap_or(9);
+        self.buddy.report(measured.min(10), counts);
     }
 }

@@ -19,6 +19,7 @@ mod evict;
 mod faults;
 mod frames;
 mod hashed;
+mod large;
 mod memory;
 mod nodes;
 mod prefault;
@@ -40,6 +41,7 @@ use tracegen::record::{Access, CpuId, Event as TraceEvent, ProcessId, Record};
 use crate::cache::settings::Stream;
 use crate::config::Config;
 use crate::mmu::switching::{AsidAllocation, PwcInvalidation};
+use crate::os::settings::PrefaultFrames;
 use crate::outcome::{MEMORY, OutcomeKind, Reference as Read, UNTRANSLATED, WALKED, Work};
 use crate::time::settings::LineCrossing;
 use caches::Caches;
@@ -97,6 +99,11 @@ pub struct Reference {
     cpus: Vec<Cpu>,
     /// The CPU that runs.
     here: usize,
+    /// The seed of the order in which pages are mapped before the trace, if it is not that of addresses.
+    scatter: Option<u64>,
+    /// The pages of the layout above the base page, and those that no TLB holds, as log2 of base pages.
+    orders: Vec<u8>,
+    splinters: Vec<u8>,
     caches: Caches,
     memory: Memory,
     lanes: BTreeMap<CpuId, Lane>,
@@ -124,13 +131,26 @@ impl Reference {
     /// # Errors
     /// Its memory does not even hold the first page table.
     pub fn new(config: &Config, seed: u64) -> Result<Self, Stopped> {
-        let memory = Memory::new(config)?;
+        let memory = Memory::new(config, seed)?;
+        let cpus = Cpu::all(config, &memory.shape, seed);
+        let base = config.mmu.base_page().0;
+        let mut orders: Vec<u8> =
+            config.mmu.layout.iter().map(|range| (range.page.0 / base).ilog2() as u8).collect();
+        orders.sort_unstable();
+        orders.dedup();
+        orders.retain(|order| *order > 0);
+        let unknown =
+            |order: &u8| memory.shape.above(*order).is_none() && !cpus[0].tlbs.holds(*order);
+        let splinters = orders.iter().copied().filter(unknown).collect();
         Ok(Self {
+            orders,
+            splinters,
             translates: config.mmu.enabled,
             split: config.core.line_crossing == LineCrossing::Split,
             page: config.mmu.base_page().0,
-            cpus: Cpu::all(config, &memory.shape, seed),
+            cpus,
             here: 0,
+            scatter: (config.os.prefault_frames == PrefaultFrames::Scattered).then_some(seed),
             caches: Caches::new(config, seed),
             memory,
             lanes: BTreeMap::new(),
@@ -217,11 +237,17 @@ impl Reference {
     }
 
     fn first_tlb(&self, stream: Stream) -> u8 {
-        match self.cpus[0].tlbs.chain(stream).first() {
+        match self.cpus[0].tlbs.chain(stream, 0).first() {
             _ if !self.translates => UNTRANSLATED,
             Some(first) => *first as u8,
             None => WALKED,
         }
+    }
+
+    /// Whether a TLB is of the first level, or there is nothing to translate.
+    fn is_first_tlb(&self, stream: Stream, tlb: u8) -> bool {
+        tlb == self.first_tlb(stream)
+            || self.cpus[0].tlbs.is_first_of_larger(stream, tlb, &self.orders)
     }
 
     fn first_cache(&self, stream: Stream) -> u8 {

@@ -28,8 +28,8 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// `frames` pages of free memory.
-    pub fn new(config: &Config, frames: u64) -> Self {
+    /// `frames` pages of memory; `whole` is where they are in no nodes.
+    pub fn new(config: &Config, frames: u64, whole: Buddy) -> Self {
         let nodes = config.numa.node.clone();
         let page = config.mmu.base_page().0;
         let mut zones = Vec::new();
@@ -39,7 +39,7 @@ impl Frames {
             first += frames;
         }
         if zones.is_empty() {
-            zones.push(Zone { first: 0, frames, buddy: Buddy::new(frames) });
+            zones.push(Zone { first: 0, frames, buddy: whole });
         }
         let listed = |at: &usize| {
             let names = &config.numa.nodes;
@@ -64,6 +64,11 @@ impl Frames {
 
     /// A frame for a user page: on the node that the policy says.
     pub fn take_page(&mut self, page: u64) -> Option<u64> {
+        self.take_run(page, 0)
+    }
+
+    /// As [`take_page`](Self::take_page), frames for a larger page, of which `page` is the first base page.
+    pub fn take_run(&mut self, page: u64, order: u32) -> Option<u64> {
         let named = self.named.clone();
         let turns: Vec<usize> = match self.policy {
             _ if self.nodes.is_empty() => vec![0],
@@ -74,10 +79,10 @@ impl Frames {
                 let turns = named.iter().map(|at| vec![*at; self.nodes[*at].weight as usize]);
                 turns.flatten().collect()
             }
-            Policy::Bind => return self.take_from(self.home, |at| named.contains(&at), 0),
+            Policy::Bind => return self.take_from(self.home, |at| named.contains(&at), order),
         };
-        let node = turns[(page % turns.len() as u64) as usize];
-        let frame = self.take_from(node, |_| true, 0)?;
+        let node = turns[((page >> order) % turns.len() as u64) as usize];
+        let frame = self.take_from(node, |_| true, order)?;
         let zone = &self.zones[node];
         let hit = (zone.first..zone.first + zone.frames).contains(&frame);
         if matches!(self.policy, Policy::Interleave | Policy::WeightedInterleave) && hit {
@@ -98,7 +103,7 @@ impl Frames {
         nodes.retain(|at| allowed(*at));
         for at in &nodes {
             let zone = &mut self.zones[*at];
-            if let Some(frame) = zone.buddy.take(order) {
+            if let Some(frame) = zone.buddy.take_run(order) {
                 let frame = zone.first + frame;
                 self.count(*at, if *at == self.home { "local_node" } else { "other_node" });
                 if *at == nodes[0] {
@@ -124,8 +129,13 @@ impl Frames {
     pub fn give(&mut self, first: u64, order: u32) {
         let zone = self.zones.iter_mut().rev().find(|zone| zone.first <= first);
         if let Some(zone) = zone {
-            zone.buddy.give(first - zone.first, order);
+            zone.buddy.give_run(first - zone.first, order);
         }
+    }
+
+    /// Free frames.
+    pub fn free_frames(&self) -> u64 {
+        self.zones.iter().map(|zone| zone.buddy.free_frames()).sum()
     }
 
     /// Free frames that user pages may have.
@@ -136,11 +146,14 @@ impl Frames {
         open.map(|(_, zone)| zone.buddy.free_frames()).sum()
     }
 
-    /// Adds free blocks, splits, merges and what is known of nodes.
-    pub fn report(&self, counts: &mut Counts) {
+    /// Adds free blocks, splits, merges, what is free in blocks below an order, and what is known of nodes.
+    pub fn report(&self, measured: u32, counts: &mut Counts) {
+        let mut small = 0;
         for zone in &self.zones {
             zone.buddy.report(counts);
+            small += zone.buddy.free_below(measured);
         }
+        counts.add("os.buddy.unusable", small * 1000 / self.free_frames().max(1));
         for (node, zone) in self.nodes.iter().zip(&self.zones) {
             counts.add(&format!("numa.{}.free_pages", node.name), zone.buddy.free_frames());
         }

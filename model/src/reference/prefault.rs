@@ -9,6 +9,7 @@ use super::memory::{Effects, Entry, Held, Memory};
 use super::{Reference, Stopped, last_byte};
 use crate::cache::settings::Stream;
 use crate::os::reclaim::Page as Owner;
+use crate::os::scatter;
 
 impl Reference {
     /// Maps what the whole trace touches, before it starts: process by process and in the order of
@@ -42,6 +43,10 @@ impl Reference {
                 _ => {}
             }
         }
+        let mut touched: Vec<_> = touched.into_iter().collect();
+        if let Some(seed) = self.scatter {
+            scatter(&mut touched, seed);
+        }
         for (process, page) in touched {
             if !self.memory.map_before(process, page)? {
                 break;
@@ -64,6 +69,9 @@ impl Memory {
         if self.entry(process, page).is_some() {
             return Ok(true);
         }
+        if self.large_before(process, page)? {
+            return Ok(true);
+        }
         let leaf = self.shape.levels.last().map_or(0, |level| self.places.charge(level.bytes));
         let need = leaf * self.shape.levels.len() as u64 + self.page;
         if self.limit.is_some_and(|limit| self.charged() + need > limit)
@@ -82,8 +90,15 @@ impl Memory {
         self.reclaim.insert(frame, owner);
         let held = Held::Frame(frame);
         let (writable, executable) = (true, true);
-        let entry =
-            Entry { held, present: true, writable, executable, accessed: true, dirty: false };
+        let entry = Entry {
+            held,
+            present: true,
+            writable,
+            executable,
+            accessed: true,
+            dirty: false,
+            order: 0,
+        };
         self.map(process, page, frame, entry);
         self.enter(process, page, effects);
         Ok(true)

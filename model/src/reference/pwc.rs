@@ -48,7 +48,7 @@ impl Pwcs {
     /// The program accesses `addr`, and next what an entry covers when `next` says.
     pub fn foresee(&mut self, process: ProcessId, addr: u64, next: impl Fn(u8) -> u64) {
         for pwc in &mut self.pwcs {
-            let key = Key { number: addr >> pwc.shift, process };
+            let key = Key { number: addr >> pwc.shift, process, order: 0 };
             // At most 63.
             pwc.entries.foresee(key, next(pwc.shift as u8));
         }
@@ -63,7 +63,7 @@ impl Pwcs {
     pub fn look_up(&mut self, process: ProcessId, addr: u64, counts: &mut Counts) -> Option<u8> {
         for pwc in &mut self.pwcs {
             let Pwc { level, shift, entries } = pwc;
-            if entries.look_up(Key { number: addr >> *shift, process }).is_some() {
+            if entries.look_up(Key { number: addr >> *shift, process, order: 0 }).is_some() {
                 counts.add(&format!("{}pwc.{level}.hits", self.prefix), 1);
                 return Some(*level);
             }
@@ -75,7 +75,7 @@ impl Pwcs {
     /// A walk for `addr` has read an entry of `level` that points to a table.
     pub fn fill(&mut self, process: ProcessId, addr: u64, level: u8) {
         for pwc in self.pwcs.iter_mut().filter(|pwc| pwc.level == level) {
-            let key = Key { number: addr >> pwc.shift, process };
+            let key = Key { number: addr >> pwc.shift, process, order: 0 };
             if pwc.entries.look_up(key).is_none() {
                 pwc.entries.put(key, (), true);
             }
@@ -85,7 +85,7 @@ impl Pwcs {
     /// The entry of `level` for `addr` points to a table no more.
     pub fn forget(&mut self, process: ProcessId, addr: u64, level: u8) {
         for pwc in self.pwcs.iter_mut().filter(|pwc| pwc.level == level) {
-            pwc.entries.remove(Key { number: addr >> pwc.shift, process });
+            pwc.entries.remove(Key { number: addr >> pwc.shift, process, order: 0 });
         }
     }
 

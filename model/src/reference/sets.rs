@@ -15,6 +15,8 @@ pub struct Key {
     pub number: u64,
     /// The process, where that matters.
     pub process: ProcessId,
+    /// log2 of the page in base pages, where that matters.
+    pub order: u8,
 }
 
 /// A way that holds something.

@@ -152,6 +152,13 @@ impl Shape {
         count << (self.va_bits - 2)
     }
 
+    /// The level above the last whose entries map pages of 2^`order` base pages; `None` for a group, and for
+    /// the base page.
+    pub fn above(&self, order: u8) -> Option<Level> {
+        let shift = self.page_shift + u32::from(order);
+        self.levels.iter().find(|level| order > 0 && level.shift == shift).copied()
+    }
+
     /// The address without what is above its width, which must repeat its highest bit or be zero.
     pub fn fold(&self, addr: u64) -> Option<u64> {
         if self.va_bits >= 64 {

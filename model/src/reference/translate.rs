@@ -11,16 +11,16 @@ use crate::os::reclaim::Touch;
 use crate::outcome::{FaultKind, OutcomeKind, ReferenceKind, UNTRANSLATED, WALKED};
 
 impl Reference {
-    /// Translates: the TLB that had the page, or [`WALKED`], and the page's physical start. `None` where
-    /// the access does not take place.
+    /// Translates: the TLB that had the page, or [`WALKED`], and the page's physical start and size. `None`
+    /// where the access does not take place.
     pub(super) fn translate(
         &mut self,
         request: &Request,
         events: &mut Vec<Event>,
-    ) -> Result<Option<(u8, u64)>, Stopped> {
-        let offset = request.addr % self.page;
+    ) -> Result<Option<(u8, u64, u64)>, Stopped> {
         if !self.translates {
-            return Ok(Some((UNTRANSLATED, request.addr - offset)));
+            let start = request.addr - request.addr % self.page;
+            return Ok(Some((UNTRANSLATED, start, self.page)));
         }
         let Some(addr) = self.memory.shape.fold(request.addr) else {
             if request.kind != AccessKind::Prefetch {
@@ -30,50 +30,72 @@ impl Reference {
         };
         let process = self.memory.owner_of(request.process, addr);
         let request = Request { addr, process, ..*request };
-        let key = Key { number: addr / self.page, process: request.process };
-        let found = self.cpus[self.here].tlbs.look_up(request.stream, key, &mut self.counts);
-        if let Some((tlb, translation)) = found {
+        let page = addr / self.page;
+        let key = |order| Key { number: page >> order, process: request.process, order };
+        let mut found = None;
+        for order in [0].into_iter().chain(self.orders.clone()) {
+            let tlbs = &mut self.cpus[self.here].tlbs;
+            let hit = tlbs.look_up(request.stream, key(order), &mut self.counts);
+            found = found.or(hit.map(|(tlb, translation)| (tlb, translation, key(order))));
+        }
+        if let Some((tlb, translation, key)) = found {
             if request.permitted(translation.writable, translation.executable) {
                 if request.write() && !translation.dirty {
                     self.set_dirty(&request, key);
                 }
-                return Ok(Some((tlb as u8, translation.frame * self.page)));
+                let bytes = self.page << key.order;
+                let (stream, order) = (request.stream, key.order);
+                let Self { cpus, here, counts, .. } = self;
+                let tlbs = &mut cpus[*here].tlbs;
+                let tlb = tlbs.tried(stream, request.site, order, tlb as u8, counts);
+                return Ok(Some((tlb, translation.frame * self.page, bytes)));
             }
             // What forbids an access is walked for anew before anything faults.
             self.cpus[self.here].tlbs.forget_page(key, &mut self.counts);
         }
         let entry = self.walk_until_mapped(&request, events)?;
+        let order = entry.map_or(0, |entry| self.cached(entry.order));
         if found.is_none() {
-            self.cpus[self.here].tlbs.miss(request.stream, &mut self.counts);
+            self.cpus[self.here].tlbs.miss(request.stream, order, &mut self.counts);
         }
-        let Some((entry, frame)) = entry.and_then(|entry| Some((entry, entry.frame()?))) else {
+        let Some((entry, head)) = entry.and_then(|entry| Some((entry, entry.frame()?))) else {
             return Ok(None);
         };
-        if self.memory.mark(request.process, key.number, request.write()) {
+        if self.memory.mark(request.process, page, request.write()) {
             self.count("walker.accessed_writes", 1);
             self.table_write(&request);
         }
+        let tlbs = &mut self.cpus[self.here].tlbs;
+        tlbs.tried(request.stream, request.site, order, WALKED, &mut self.counts);
+        let frame = if order == 0 { head + page % entry.pages() } else { head };
         let translation = Translation {
             frame,
             writable: entry.writable,
             executable: entry.executable,
             dirty: entry.dirty || request.write(),
         };
-        self.cpus[self.here].tlbs.fill(request.stream, key, translation, &mut self.counts);
-        let retry = self.memory.fresh.take() == Some(frame);
+        let tlbs = &mut self.cpus[self.here].tlbs;
+        tlbs.fill(request.stream, key(order), translation, &mut self.counts);
+        let retry = self.memory.fresh.take() == Some(head);
         let touch = Touch { write: request.write(), retry, next_use: request.next_use };
-        self.memory.reclaim.touch(frame, touch);
-        Ok(Some((WALKED, frame * self.page)))
+        self.memory.reclaim.touch(head, touch);
+        Ok(Some((WALKED, frame * self.page, self.page << order)))
     }
 
     /// A store has hit a clean TLB entry: the walker sets the dirty bit.
     fn set_dirty(&mut self, request: &Request, key: Key) {
-        let mapped = self.memory.entry(request.process, key.number).is_some_and(|e| e.present);
-        if mapped && self.memory.mark(request.process, key.number, true) {
+        let page = request.addr / self.page;
+        let mapped = self.memory.entry(request.process, page).is_some_and(|e| e.present);
+        if mapped && self.memory.mark(request.process, page, true) {
             self.count("walker.dirty_writes", 1);
             self.table_write(request);
         }
         self.cpus[self.here].tlbs.set_dirty(key);
+    }
+
+    /// The order that TLBs keep a page as: groups that none holds are base pages to them.
+    fn cached(&self, order: u8) -> u8 {
+        if self.splinters.contains(&order) { 0 } else { order }
     }
 
     /// Writes the leaf entry of an address.
@@ -133,7 +155,12 @@ impl Reference {
         }
         let whole = match &self.memory.hashed {
             Some(table) => self.memory.hashed_reads(table, process, addr / self.page).1,
-            None => reads.len() == self.memory.shape.levels.len(),
+            None => {
+                let leaf = self.memory.entry(process, addr / self.page);
+                let leaf = leaf.and_then(|leaf| self.memory.shape.above(leaf.order));
+                let leaf = leaf.or(self.memory.shape.levels.last().copied());
+                reads.last().map(|(level, _)| *level) == leaf.map(|leaf| leaf.number)
+            }
         };
         let entry = self.memory.entry(process, addr / self.page);
         entry.filter(|entry| whole && entry.present)

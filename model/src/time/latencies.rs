@@ -252,7 +252,8 @@ fn latency(tlb: &Tlb, clock: &Clock) -> Result<u64, InvalidSetting> {
         .ok_or_else(|| too_long(format!("mmu.tlb.{}.latency", tlb.name)))
 }
 
-/// What missing a level of TLBs takes: those of one level are looked up side by side.
+/// What missing a level of TLBs takes: those of one level are looked up side by side, and each looks up as
+/// often as there are page sizes that it tries.
 fn level_latency(
     mmu: &Mmu,
     stream: Stream,
@@ -261,7 +262,8 @@ fn level_latency(
 ) -> Result<u64, InvalidSetting> {
     let mut longest = 0;
     for tlb in mmu.tlb.iter().filter(|tlb| tlb.level == level && tlb.serves.contains(&stream)) {
-        longest = longest.max(latency(tlb, clock)?);
+        let tries = mmu.tried_sizes(tlb).len() as u64;
+        longest = longest.max(latency(tlb, clock)?.saturating_mul(tries));
     }
     Ok(longest)
 }
@@ -282,6 +284,16 @@ fn translation(
     let mut answers = Box::new([0; 256]);
     for (tlb, answer) in mmu.tlb.iter().zip(answers.iter_mut()) {
         *answer = missed(1..u16::from(tlb.level))? + latency(tlb, clock)?;
+    }
+    // Behind the list: each further size that a TLB tries.
+    let mut next = mmu.tlb.len();
+    for (index, tlb) in mmu.tlb.iter().enumerate() {
+        for tries in 1..mmu.tried_sizes(tlb).len() {
+            if let (Some(first), true) = (answers.get(index).copied(), next < answers.len()) {
+                answers[next] = first + latency(tlb, clock)?.saturating_mul(tries as u64);
+            }
+            next += 1;
+        }
     }
     let last = mmu.tlb.iter().map(|tlb| u16::from(tlb.level)).max().unwrap_or(0);
     answers[usize::from(UNTRANSLATED)] = 0;

@@ -65,6 +65,8 @@ fn tlb(name: &str, level: u8, latency: u64) -> Tlb {
         ways: Ways::Number(4),
         latency: Some(Span::Cycles(latency)),
         replacement: Default::default(),
+        lookup: Default::default(),
+        predictor_entries: None,
     }
 }
 

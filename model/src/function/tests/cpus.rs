@@ -278,6 +278,26 @@ fn a_shootdown_goes_to_cpus_that_have_run_the_address_space() {
     assert_eq!(out.iter().filter_map(kernel).count(), 1);
 }
 
+/// The first touch of a 2 MiB page concerns nobody else; every CPU forgets one that goes, and looks it up
+/// as what it is again.
+#[test]
+fn a_larger_page_is_forgotten_on_every_cpu() {
+    let layout = "mmu.layout = [{ name = \"low\", start = 0, size = \"2MiB\", page = \"2MiB\" }]\n";
+    let mut three = machine(&format!("{layout}{TRANSLATED}"));
+    let out = run(&mut three, &[store(0, 0), store(1, 0x3000), store(1, 0x5000)]);
+    assert!(out.work.iter().all(|work| !matches!(work, Work::Shootdown { .. })), "{:?}", out.work);
+    expect(&three, &[("os.huge.faults", 1), ("cpu.1.dtlb.misses", 1), ("cpu.1.dtlb.hits", 1)]);
+    let drop = Event::Madvise { addr: 0, length: 2 << 20, advice: Advice::DontNeed };
+    let out = event(&mut three, 0, drop);
+    let told: Vec<_> = out.iter().filter_map(kernel).collect();
+    assert_eq!(told[0].1.last(), Some(&Work::Shootdown { cpus: 1, pages: 1 }));
+    assert_eq!(told[1], (1, vec![Work::Interrupt { pages: 1 }]));
+    expect(&three, &[("cpu.0.dtlb.shootdowns", 1), ("cpu.1.dtlb.shootdowns", 1)]);
+    let faults = count(&three, "os.faults.total");
+    run(&mut three, &[store(1, 0x3000)]);
+    expect(&three, &[("os.faults.total", faults + 1), ("os.huge.faults", 2)]);
+}
+
 #[test]
 fn a_flush_of_everything_ends_what_a_cpu_holds() {
     let mut three = machine(TRANSLATED);

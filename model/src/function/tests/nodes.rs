@@ -70,6 +70,34 @@ fn a_full_node_falls_back_or_reclaims() {
     assert!(matches!(touch(&mut bound, pages), Err(SimulationError::Os { access: 1024, .. })));
 }
 
+/// The first 8 MiB have 2 MiB pages.
+const HUGE: &str =
+    "mmu.layout = [{ name = \"low\", start = 0, size = \"8MiB\", page = \"2MiB\" }]\n";
+
+/// The far node has room for two 2 MiB pages, and the near one for one beside tables.
+#[test]
+fn larger_pages_go_where_base_pages_do() {
+    let policy = "policy = \"preferred\"\nnodes = [\"far\"]";
+    let mut preferred = nodes(HUGE, policy);
+    touch(&mut preferred, 1024).unwrap();
+    assert_eq!(count(&preferred, "numa.far.numa_hit"), 2);
+    assert_eq!(count(&preferred, "numa.far.free_pages"), 0);
+    touch(&mut preferred, 1025).unwrap();
+    assert_eq!(count(&preferred, "os.huge.faults"), 3);
+    assert_eq!(count(&preferred, "numa.near.numa_miss"), 1);
+
+    // Every second one is far, and so is the third, which finds no block left near the tables.
+    let mut turns = nodes(HUGE, "policy = \"interleave\"");
+    touch(&mut turns, 1025).unwrap();
+    let hits = ["numa.near.interleave_hit", "numa.far.interleave_hit", "numa.far.numa_miss"];
+    assert_eq!(hits.map(|name| count(&turns, name)), [1, 1, 1]);
+    assert_eq!(count(&turns, "os.huge.faults"), 3);
+    // The fourth finds none anywhere.
+    touch(&mut turns, 1700).unwrap();
+    assert_eq!(count(&turns, "os.huge.faults"), 3);
+    assert_eq!(count(&turns, "os.huge.fallback"), 1);
+}
+
 /// One node is the machine without nodes, with `numa.*` beside the rest.
 #[test]
 fn one_node_changes_nothing() {
@@ -89,6 +117,7 @@ fn impossible_nodes_are_refused_by_name() {
     let node = |name: &str, rest: &str| {
         format!("[[numa.node]]\nname = \"{name}\"\nmemory = \"4MiB\"\n{rest}\n")
     };
+    let odd = |name: &str| format!("[[numa.node]]\nname = \"{name}\"\nmemory = \"5MiB\"\n");
     let two = format!("{}{}", node("a", "cpus = [0]"), node("b", ""));
     for (text, key) in [
         ("numa.policy = \"bind\"".to_owned(), "numa.policy"),
@@ -102,8 +131,16 @@ fn impossible_nodes_are_refused_by_name() {
         (format!("[numa]\nnodes = [\"a\"]\n{two}"), "numa.nodes"),
         (format!("[numa]\npolicy = \"bind\"\nnodes = [\"z\"]\n{two}"), "numa.nodes"),
         (format!("[numa]\npolicy = \"preferred\"\n{two}"), "numa.nodes"),
+        (format!("os.initial.orders = [5]\n{two}"), "numa.node"),
+        (format!("{HUGE}{}{}", node("a", "cpus = [0]"), node("b", "")), "none"),
+        (format!("{HUGE}{}{}", odd("a"), node("b", "")), "numa.node.a.memory"),
+        (format!("{HUGE}{}{}", node("a", ""), odd("b")), "none"),
     ] {
         let config: crate::config::Config = toml::from_str(&text).unwrap();
-        assert_eq!(config.resolve().unwrap_err().key, key, "{text}");
+        assert_eq!(
+            config.resolve().map_or_else(|error| error.key, |_| "none".into()),
+            key,
+            "{text}"
+        );
     }
 }

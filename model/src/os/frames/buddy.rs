@@ -19,6 +19,8 @@ pub struct Buddy {
     /// the blocks that splitting for the lowest frame again and again leaves, which are in no list.
     split: Option<(u32, u64)>,
     free: u64,
+    /// Frames that were in use from the start.
+    reserved: u64,
     splits: u64,
     merges: u64,
 }
@@ -28,7 +30,33 @@ impl Buddy {
     pub fn new(frames: u64) -> Self {
         let frames = frames.min(1 << 32);
         let lists = Default::default();
-        Self { frames, virgin: 0, lists, split: None, free: frames, splits: 0, merges: 0 }
+        let (reserved, splits, merges) = (0, 0, 0);
+        Self { frames, virgin: 0, lists, split: None, free: frames, reserved, splits, merges }
+    }
+
+    /// `frames` frames of which these blocks (first frame and order) are free, aligned and apart, and the
+    /// others are in use for good.
+    pub fn of_blocks(frames: u64, blocks: &[(u32, usize)]) -> Self {
+        let mut buddy = Self::new(frames);
+        (buddy.virgin, buddy.free) = (buddy.frames, 0);
+        for (first, order) in blocks {
+            buddy.lists[*order].insert(*first);
+            buddy.free += 1 << order;
+        }
+        buddy.reserved = buddy.frames.saturating_sub(buddy.free);
+        buddy
+    }
+
+    /// Frames that were in use from the start.
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Per mille of the free frames that are of no use for a block of 2^`order`: the unusable free space
+    /// index (Gorman and Whitcroft, "The what, the why and the where to of anti-fragmentation", OLS 2006,
+    /// section 3). 0 where nothing is free.
+    pub fn unusable(&self, order: usize) -> u64 {
+        unusable(self.free, &self.free_blocks(), order)
     }
 
     /// A block of 2^`order` frames: its first frame.
@@ -174,6 +202,41 @@ impl Buddy {
         self.lists[order].insert(first);
     }
 
+    /// As [`Self::allocate`], also for runs of the largest blocks: the lowest aligned one (Linux
+    /// mm/page_alloc.c, `alloc_contig_pages`).
+    pub fn allocate_run(&mut self, order: u8) -> Option<u32> {
+        let order = usize::from(order);
+        if order < ORDERS {
+            return self.allocate(order);
+        }
+        self.spread();
+        let (size, block) = (1u64.checked_shl(order as u32)?, 1u64 << (ORDERS - 1));
+        let ends = |first: &u64| first + size <= self.frames;
+        let mut runs = (0..).step_by(usize::try_from(size).ok()?).take_while(ends);
+        let whole = &self.lists[ORDERS - 1];
+        let free = |first: u64| first >= self.virgin || whole.contains(&(first as u32));
+        let run = runs.find(|run| (*run..run + size).step_by(block as usize).all(free))?;
+        // A run ends within memory, so that there is more to hand out until it is reached.
+        while self.virgin < run + size {
+            self.materialise()?;
+        }
+        for first in (run..run + size).step_by(block as usize) {
+            self.lists[ORDERS - 1].remove(&(first as u32));
+        }
+        self.free -= size;
+        Some(run as u32)
+    }
+
+    /// Gives back what [`Self::allocate_run`] handed out.
+    pub fn release_run(&mut self, first: u32, order: u8) {
+        let order = usize::from(order);
+        let part = order.min(ORDERS - 1);
+        // A run lies in memory, which has at most 2^32 frames.
+        for number in 0..1u32 << (order - part) {
+            self.release(first + (number << part), part);
+        }
+    }
+
     /// All frames.
     pub fn frames(&self) -> u64 {
         self.frames
@@ -233,6 +296,13 @@ impl Buddy {
     }
 }
 
+/// As [`Buddy::unusable`], of `free` frames in these blocks of each order.
+pub(super) fn unusable(free: u64, blocks: &[u64; ORDERS], order: usize) -> u64 {
+    let usable: u64 = (order..ORDERS).map(|order| blocks[order] << order).sum();
+    let unusable = u128::from(free.saturating_sub(usable)) * 1000;
+    (unusable / u128::from(free.max(1))) as u64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +356,30 @@ mod tests {
         buddy.allocate(0);
         assert_eq!(buddy.lists.iter().map(BTreeSet::len).sum::<usize>(), 0);
         assert_eq!(buddy.free_blocks()[10], (1 << 22) - 1);
+    }
+
+    /// By hand: of 15 free frames 8 and 4 are in blocks for a page of four.
+    #[test]
+    fn the_unusable_index_counts_what_lies_in_smaller_blocks() {
+        let buddy = Buddy::of_blocks(64, &[(0, 3), (16, 2), (32, 1), (48, 0)]);
+        assert_eq!([0, 1, 2, 3, 4].map(|order| buddy.unusable(order)), [0, 66, 200, 466, 1000]);
+        assert_eq!(Buddy::of_blocks(64, &[]).unusable(0), 0);
+    }
+
+    #[test]
+    fn a_run_is_aligned_and_made_of_whole_blocks() {
+        let mut buddy = Buddy::new(5 << 11);
+        let low = buddy.allocate(0).unwrap();
+        assert_eq!(
+            (buddy.allocate_run(12), buddy.free()),
+            (Some(1 << 12), (5 << 11) - 1 - (1 << 12))
+        );
+        assert_eq!((buddy.allocate_run(12), buddy.allocate_run(11)), (None, Some(1 << 11)));
+        buddy.release_run(1 << 12, 12);
+        buddy.release_run(1 << 11, 11);
+        buddy.release(low, 0);
+        assert_eq!((buddy.free(), buddy.check()), (5 << 11, Ok(())));
+        assert_eq!(buddy.allocate_run(12), Some(0));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Physical memory: who owns which frame.
 
 mod buddy;
+pub mod initial;
 mod table;
 mod table_space;
 mod zones;

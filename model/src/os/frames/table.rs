@@ -6,7 +6,10 @@ use super::NONE;
 
 const READAHEAD: u32 = 1 << 31;
 const LAZY: u32 = 1 << 30;
-const FLAGS: u32 = READAHEAD | LAZY;
+/// log2 of the page, from this bit up.
+const ORDER_SHIFT: u32 = 24;
+const ORDER: u32 = 0x3f << ORDER_SHIFT;
+const FLAGS: u32 = READAHEAD | LAZY | ORDER;
 
 /// A frame of user data. It is in use while it is mapped or in the swap cache. 20 bytes: there is one
 /// for every frame that was ever handed out.
@@ -18,7 +21,8 @@ pub struct Frame {
     space: u32,
     /// The swap slot with the same content, [`NONE`] without. A store ends that.
     pub slot: u32,
-    /// How many entries map it, and the flags.
+    /// How many entries map it, the flags, and log2 of the page in base pages. Of a page above the base
+    /// page the first frame has the state.
     mappings: u32,
 }
 
@@ -35,7 +39,7 @@ impl Frame {
         self.mappings & !FLAGS
     }
 
-    /// Sets how many entries map it, of which there are fewer than 2^30.
+    /// Sets how many entries map it, of which there are fewer than 2^24.
     pub(in crate::os) fn set_mappings(&mut self, mappings: u32) {
         self.mappings = self.mappings & FLAGS | mappings & !FLAGS;
     }
@@ -58,6 +62,16 @@ impl Frame {
     /// Sets or clears [`Self::lazy`].
     pub fn set_lazy(&mut self, set: bool) {
         self.flag(LAZY, set);
+    }
+
+    /// log2 of the page that starts here, in base pages.
+    pub fn order(&self) -> u8 {
+        ((self.mappings & ORDER) >> ORDER_SHIFT) as u8
+    }
+
+    /// Sets [`Self::order`].
+    pub(in crate::os) fn set_order(&mut self, order: u8) {
+        self.mappings = self.mappings & !ORDER | u32::from(order) << ORDER_SHIFT & ORDER;
     }
 
     fn flag(&mut self, flag: u32, set: bool) {

@@ -1,7 +1,7 @@
 //! Frames of several nodes: which node a frame comes from (Linux mm/page_alloc.c, `zonelists`, and
 //! mm/mempolicy.c), and what numastat says of it.
 
-use super::buddy::{Buddy, ORDERS};
+use super::buddy::{Buddy, ORDERS, unusable};
 use crate::numa::settings::{Numa, Policy};
 use crate::statistics::Statistics;
 
@@ -69,10 +69,15 @@ pub struct Zones {
 impl Zones {
     /// `frames` free frames, at most 2^32, in one node.
     pub fn new(frames: u64) -> Self {
+        Self::whole(Buddy::new(frames))
+    }
+
+    /// The frames of one node.
+    pub fn whole(buddy: Buddy) -> Self {
         let zone = Zone {
             name: String::new(),
             first: 0,
-            buddy: Buddy::new(frames),
+            buddy,
             order: vec![0],
             weight: 1,
             counts: Counts::default(),
@@ -131,7 +136,8 @@ impl Zones {
         if self.is_one() {
             return self.zones[0].buddy.allocate(order);
         }
-        self.allocate_from(self.home, order)
+        // At most the largest block's.
+        self.allocate_from(self.home, order as u8)
     }
 
     /// As [`Buddy::allocate_coloured`], where memory is not in nodes.
@@ -150,20 +156,41 @@ impl Zones {
         if self.is_one() {
             return self.zones[0].buddy.allocate(0);
         }
+        self.place(page, 0)
+    }
+
+    /// As [`Buddy::allocate_run`], for a page of 2^`order` base pages that starts with page number `page` of
+    /// some process: where the policy has a page. Pages are interleaved in units of their own size (Linux
+    /// mm/mempolicy.c, `get_vma_policy`).
+    pub fn allocate_run(&mut self, page: u64, order: u8) -> Option<u32> {
+        if self.is_one() {
+            return self.zones[0].buddy.allocate_run(order);
+        }
+        self.place(page, order)
+    }
+
+    /// Gives back what [`allocate_run`](Self::allocate_run) handed out.
+    pub fn release_run(&mut self, first: u32, order: u8) {
+        let (zone, inside) = self.zone_of(first);
+        zone.buddy.release_run(inside, order);
+    }
+
+    /// Frames for a page of 2^`order` base pages, on the node that the policy says.
+    fn place(&mut self, page: u64, order: u8) -> Option<u32> {
         match &self.placement {
-            Placement::Local => self.allocate_from(self.home, 0),
-            Placement::Preferred(node) => self.allocate_from(*node, 0),
+            Placement::Local => self.allocate_from(self.home, order),
+            Placement::Preferred(node) => self.allocate_from(*node, order),
             Placement::Bind(allowed) => {
-                let order = &self.zones[usize::from(self.home)].order;
+                let near = &self.zones[usize::from(self.home)].order;
                 let nodes: Vec<u8> =
-                    order.iter().copied().filter(|node| allowed[usize::from(*node)]).collect();
-                self.first_of(&nodes, 0)
+                    near.iter().copied().filter(|node| allowed[usize::from(*node)]).collect();
+                self.first_of(&nodes, order)
             }
             Placement::Interleave(nodes) => {
                 let all = nodes.last().map_or(1, |(_, sum)| *sum);
-                let place = page % all;
+                let place = (page >> order) % all;
                 let node = nodes.iter().find(|(_, sum)| place < *sum).map_or(0, |(node, _)| *node);
-                let frame = self.allocate_from(node, 0)?;
+                let frame = self.allocate_from(node, order)?;
                 let zone = &mut self.zones[usize::from(node)];
                 let inside = frame.checked_sub(zone.first);
                 if inside.is_some_and(|frame| u64::from(frame) < zone.buddy.frames()) {
@@ -186,17 +213,17 @@ impl Zones {
     }
 
     /// A block of `node`, or of the next one that has one.
-    fn allocate_from(&mut self, node: u8, order: usize) -> Option<u32> {
+    fn allocate_from(&mut self, node: u8, order: u8) -> Option<u32> {
         let nodes = self.zones[usize::from(node)].order.clone();
         self.first_of(&nodes, order)
     }
 
     /// A block of the first of `nodes` that has one.
-    fn first_of(&mut self, nodes: &[u8], order: usize) -> Option<u32> {
+    fn first_of(&mut self, nodes: &[u8], order: u8) -> Option<u32> {
         let wanted = usize::from(*nodes.first()?);
         for node in nodes.iter().map(|node| usize::from(*node)) {
             let zone = &mut self.zones[node];
-            let Some(frame) = zone.buddy.allocate(order) else { continue };
+            let Some(frame) = zone.buddy.allocate_run(order) else { continue };
             let first = zone.first;
             if node == usize::from(self.home) {
                 zone.counts.local += 1;
@@ -239,6 +266,14 @@ impl Zones {
     /// Free frames.
     pub fn free(&self) -> u64 {
         self.sum(Buddy::free)
+    }
+    /// Frames that were in use from the start.
+    pub fn reserved(&self) -> u64 {
+        self.sum(Buddy::reserved)
+    }
+    /// As [`Buddy::unusable`], of all nodes' frames.
+    pub fn unusable(&self, order: usize) -> u64 {
+        unusable(self.free(), &self.free_blocks(), order)
     }
     /// How often a block was split in halves.
     pub fn splits(&self) -> u64 {
@@ -376,6 +411,19 @@ mod tests {
         ] {
             assert_eq!(count(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn runs_lie_in_one_node_and_go_back_to_it() {
+        let mut zones = zones("policy = \"interleave\"\nnodes = [\"c\", \"a\"]");
+        // In units of their own size: pages 0, 512 and 1024 are the first, second and third.
+        let runs: Vec<_> = (0..3).map(|turn| zones.allocate_run(turn * 512, 9).unwrap()).collect();
+        assert_eq!(runs, [2048, 0, 2560]);
+        assert_eq!(zones.free_blocks()[9..], [1, 1]);
+        assert_eq!((zones.unusable(10), zones.unusable(9), zones.reserved()), (333, 0, 0));
+        runs.into_iter().for_each(|run| zones.release_run(run, 9));
+        assert_eq!((zones.free(), zones.free_blocks()[10], zones.check()), (3072, 3, Ok(())));
+        assert_eq!(zones.allocate_run(0, 11), None, "no node has as much");
     }
 
     #[test]

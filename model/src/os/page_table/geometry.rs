@@ -40,6 +40,8 @@ pub struct Geometry {
     levels: Vec<Level>,
     pub(super) digits: Vec<Digit>,
     leaf: u8,
+    /// The levels that may hold leaves.
+    leaves: Vec<u8>,
     /// Index bits of the last digit.
     leaf_digit: u32,
     page: PageShift,
@@ -144,6 +146,7 @@ impl Geometry {
             levels,
             digits,
             leaf,
+            leaves: shape.leaves.clone(),
             leaf_digit,
             page: PageShift(page),
             entry_bytes: shape.entry_bytes,
@@ -164,6 +167,23 @@ impl Geometry {
     /// The level whose entries are the leaves.
     pub fn leaf_level(&self) -> u8 {
         self.leaf
+    }
+    /// The level whose entries map pages of 2^`order` base pages: the leaf level for a group of them within
+    /// a table, and for the base page itself. `None` where there is no such page.
+    pub fn level_of(&self, order: u8) -> Option<u8> {
+        let shift = u32::from(self.page.0) + u32::from(order);
+        // There are at most eight levels.
+        let mut levels = (1u8..).zip(&self.levels).skip(usize::from(self.leaf));
+        let above = levels.find(|(number, level)| {
+            u32::from(level.shift) == shift && self.leaves.contains(number)
+        });
+        let group = u32::from(order) <= self.leaf_digit;
+        above.map(|(number, _)| number).or(group.then_some(self.leaf))
+    }
+    /// log2 of the bytes that a table of the leaf level maps.
+    pub fn leaf_table_shift(&self) -> u32 {
+        let Level { bits, shift } = self.levels[usize::from(self.leaf) - 1];
+        u32::from(bits) + u32::from(shift)
     }
     /// The levels, the last one first.
     pub fn levels(&self) -> &[Level] {

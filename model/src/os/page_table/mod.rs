@@ -2,6 +2,7 @@
 //! every table has a physical address that the walker reads at.
 
 mod geometry;
+mod large;
 mod near;
 mod node;
 mod pte;
@@ -15,6 +16,7 @@ pub use steps::{Steps, WalkStep};
 
 use crate::address::{PhysAddr, VirtAddr};
 use geometry::Digit;
+use large::Covers;
 use near::Near;
 use node::Node;
 
@@ -41,6 +43,8 @@ pub struct Tables {
     /// The physical address of the table that a node belongs to.
     bases: Vec<u64>,
     free: Vec<u32>,
+    /// What maps pages above the base page; nothing on a machine without them.
+    covers: Covers,
     near: Near,
 }
 
@@ -49,9 +53,10 @@ fn index(addr: VirtAddr, digit: &Digit) -> u32 {
 }
 
 impl Tables {
-    /// An arena for tables of one shape.
-    pub fn new(geometry: Geometry) -> Self {
+    /// An arena for tables of one shape, which map pages of 2^`orders` base pages beside those.
+    pub fn new(geometry: Geometry, orders: &[u8]) -> Self {
         Self {
+            covers: Covers::new(&geometry, orders),
             geometry,
             nodes: Vec::new(),
             bases: Vec::new(),
@@ -80,6 +85,7 @@ impl Tables {
             Some(id) => {
                 self.nodes[id as usize] = Node::default();
                 self.bases[id as usize] = base.0;
+                self.covers.remove(id);
                 id
             }
             None => {
@@ -91,10 +97,17 @@ impl Tables {
         }
     }
 
-    /// The node of the last digit, where the path to it exists.
-    fn descend(&self, root: Root, addr: VirtAddr) -> Option<u32> {
-        let mut path = self.geometry.digits.split_last()?.1.iter();
-        path.try_fold(root.0, |node, digit| self.child(node, index(addr, digit)))
+    /// The entry of the page at `addr`, where the path to it exists.
+    fn descend(&self, root: Root, addr: VirtAddr) -> Option<Place> {
+        let (last, path) = self.geometry.digits.split_last()?;
+        let mut node = root.0;
+        for digit in path {
+            node = self.child(node, index(addr, digit))?;
+            if self.covers.has(node) {
+                return Some(Place::cover(node));
+            }
+        }
+        Some(Place::new(node, index(addr, last)))
     }
 
     /// The node below `node`. Children are kept as their id plus one.
@@ -109,10 +122,15 @@ impl Tables {
         self.leaf_node(root, addr).map_or(Pte(0), |place| self.read(place))
     }
 
-    /// Writes the leaf entry of `addr`; returns whether its table exists.
+    /// Writes the entry of the page at `addr`; returns whether its table exists. The entry of a larger
+    /// [page](Pte::order) goes where nothing is mapped in the page, and all its tables exist.
     pub fn set(&mut self, root: Root, addr: VirtAddr, pte: Pte) -> bool {
-        let place = self.leaf_node(root, addr);
-        place.map(|place| self.write(place, pte)).is_some()
+        let Some(place) = self.leaf_node(root, addr) else { return false };
+        if pte.order() > 0 && self.read(place) == Pte::default() {
+            return self.set_large(root, addr, pte);
+        }
+        self.write(place, pte);
+        true
     }
 
     /// Reads what a page walker reads on its way to `addr` and records it. The leaf entry is returned
@@ -131,13 +149,17 @@ impl Tables {
             }
             let step = self.step(node, digit, addr);
             if digit.level == self.geometry.leaf_level() {
-                let pte = Pte(value);
-                steps.push(WalkStep { value: self.leaf_value(pte), ..step });
+                let pte = self.read(self.grouped(Place::new(node as u32, index(addr, digit))));
+                steps.push(WalkStep { value: self.leaf_value(self.member(pte, addr)), ..step });
                 return pte.has(Pte::PRESENT).then_some((pte, step.entry));
             }
             if value == 0 {
                 steps.push(step);
                 return None;
+            }
+            if let Some(pte) = self.covers.get(value as u32 - 1) {
+                steps.push(WalkStep { value: self.leaf_value(pte), ..step });
+                return pte.has(Pte::PRESENT).then_some((pte, step.entry));
             }
             node = value as usize - 1;
             steps.push(WalkStep {
@@ -188,7 +210,8 @@ impl Tables {
     pub(super) fn leaf_value(&self, pte: Pte) -> u64 {
         let Some(pfn) = pte.pfn() else { return pte.0 };
         let number = pfn.0.wrapping_shl(u32::from(self.geometry.page().0.saturating_sub(12)));
-        value::leaf(self.geometry.layout(), number, pte, self.geometry.leaf_level() > 1)
+        let level = self.geometry.level_of(pte.order()).unwrap_or(1);
+        value::leaf(self.geometry.layout(), number, pte.of_order(0), level > 1)
     }
 
     /// Sets flags of the present leaf entry at `place`. Returns the entry as it was and whether it
@@ -254,7 +277,8 @@ impl Tables {
         }
     }
 
-    /// The first leaf entry in use at or after `from`, with its page's first byte.
+    /// The first leaf entry in use at or after `from`, with its page's first byte. A leaf above the last
+    /// level that `from` lies in counts.
     pub fn next(&self, root: Root, from: VirtAddr) -> Option<(VirtAddr, Pte)> {
         self.next_in(root.0 as usize, 0, from.0, 0)
     }
@@ -277,6 +301,9 @@ impl Tables {
             let start = prefix + u64::from(found) * span;
             if depth + 1 == self.geometry.digits.len() {
                 return Some((VirtAddr(start), Pte(value)));
+            }
+            if let Some(pte) = self.covers.get(value as u32 - 1) {
+                return Some((VirtAddr(start), pte));
             }
             let below = self.next_in(value as usize - 1, depth + 1, from.max(start), start);
             if below.is_some() {
@@ -318,6 +345,10 @@ impl Tables {
         {
             let start = prefix + (u64::from(found) << digit.shift);
             let child = value as usize - 1;
+            if self.covers.has(child as u32) {
+                from = found + 1;
+                continue;
+            }
             self.prune_in(child, depth + 1, range, start, freed);
             if self.nodes[child].len() == 0 {
                 self.near.clear();
@@ -343,7 +374,9 @@ impl Tables {
 
     /// Bytes on the host.
     pub fn host_bytes(&self) -> usize {
-        self.nodes.iter().map(Node::host_bytes).sum::<usize>() + self.bases.capacity() * 8
+        self.nodes.iter().map(Node::host_bytes).sum::<usize>()
+            + self.bases.capacity() * 8
+            + self.covers.host_bytes()
     }
 }
 

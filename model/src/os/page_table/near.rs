@@ -10,8 +10,35 @@ const PLACES: usize = 1024;
 /// The host's place of a leaf entry. It is one until a table is freed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    node: u32,
-    index: u32,
+    pub(super) node: u32,
+    /// [`COVER`] where the entry covers all of the node.
+    pub(super) index: u32,
+}
+
+/// The index of an entry above the last level.
+const COVER: u32 = u32::MAX;
+
+/// Beside the number of a node that such an entry covers. A node takes some hundred bytes: there are
+/// fewer than 2^31.
+const COVERED: u32 = 1 << 31;
+
+impl Place {
+    /// An entry of a node.
+    #[inline]
+    pub(super) fn new(node: u32, index: u32) -> Self {
+        Self { node, index }
+    }
+
+    /// The entry that covers a node.
+    #[inline]
+    pub(super) fn cover(node: u32) -> Self {
+        Self { node, index: COVER }
+    }
+
+    #[inline]
+    fn of(node: u32, index: u32) -> Self {
+        if node & COVERED == 0 { Self { node, index } } else { Self::cover(node & !COVERED) }
+    }
 }
 
 /// An entry on the way to a leaf entry.
@@ -83,14 +110,15 @@ impl Tables {
         addr.0.checked_shr(self.geometry.leaf_node_shift()).unwrap_or(0)
     }
 
-    /// The leaf node of `addr` and the index in it, where the path to it exists.
+    /// Where the entry of the page at `addr` lies on the host, where the path to it exists.
     #[inline]
     pub fn leaf_node(&self, root: Root, addr: VirtAddr) -> Option<Place> {
         let index = index(addr, self.geometry.digits.last()?);
-        if let Some((_, node)) = self.near.node(self.table_of(addr), root) {
-            return Some(Place { node, index });
-        }
-        self.descend(root, addr).map(|node| Place { node, index })
+        let place = match self.near.node(self.table_of(addr), root) {
+            Some((_, node)) => Place::of(node, index),
+            None => self.descend(root, addr)?,
+        };
+        Some(self.grouped(place))
     }
 
     /// What a walker reads on its way to `addr`; `None` where there is no table for its leaf entry.
@@ -101,14 +129,28 @@ impl Tables {
             Some(found) => found,
             None => self.approach(root, addr, table)?,
         };
-        let place = Place { node, index: index(addr, self.geometry.digits.last()?) };
         let depth = self.near.depth;
+        if node & COVERED != 0 {
+            return self.way_to_cover(node & !COVERED, addr, at * depth);
+        }
+        let place = self.grouped(Place::new(node, index(addr, self.geometry.digits.last()?)));
         Some(Way {
             above: self.near.ways.get(at * depth..(at + 1) * depth)?,
             entry: self.entry_in(node, self.geometry.leaf_level(), addr),
             place,
             pte: self.read(place),
         })
+    }
+
+    /// The way to the entry that covers `node`, of which those above it are from `step` on.
+    fn way_to_cover(&self, node: u32, addr: VirtAddr, step: usize) -> Option<Way<'_>> {
+        let pte = self.covers.get(node)?;
+        let (level, base) = self.covers.table(node)?;
+        let above = usize::from(self.geometry.first_read().checked_sub(level)?);
+        let offset = self.geometry.index(level, addr) * self.geometry.entry_bytes();
+        let entry = PhysAddr(base.wrapping_add(offset));
+        let above = self.near.ways.get(step..step + above)?;
+        Some(Way { above, entry, place: Place::cover(node), pte })
     }
 
     /// Descends to the leaf node of `addr` and remembers the way.
@@ -130,6 +172,10 @@ impl Tables {
         for position in 0..self.geometry.digits.len().saturating_sub(1) {
             let digit = self.geometry.digits[position];
             let child = self.child(node, index(addr, &digit))?;
+            if self.covers.has(child) {
+                self.near.leaves[at] = Leaf { table, root, node: child | COVERED };
+                return Some((at, child | COVERED));
+            }
             if digit.last && digit.level <= first {
                 let entry = self.entry_in(node, digit.level, addr);
                 let table = PhysAddr(self.bases[child as usize]);
@@ -145,12 +191,18 @@ impl Tables {
     /// The entry at a place.
     #[inline]
     pub fn read(&self, place: Place) -> Pte {
+        if place.index == COVER {
+            return self.covers.get(place.node).unwrap_or_default();
+        }
         Pte(self.nodes[place.node as usize].get(place.index))
     }
 
     /// Writes the entry at a place.
     #[inline]
     pub fn write(&mut self, place: Place, pte: Pte) {
+        if place.index == COVER {
+            return self.write_cover(place.node, pte);
+        }
         self.nodes[place.node as usize].set(place.index, pte.0);
     }
 }

@@ -26,6 +26,8 @@ impl Pte {
     pub const NO_ACCESS: u64 = 1 << 10;
     /// The frame was placed by the configuration and never moves (a software bit).
     pub const WIRED: u64 = 1 << 11;
+    /// log2 of the page in base pages (software bits), from bit 52 up.
+    pub const ORDER: u64 = 0x3f << 52;
     /// Fetches are forbidden.
     pub const NO_EXECUTE: u64 = 1 << 63;
 
@@ -62,6 +64,14 @@ impl Pte {
         } else {
             None
         }
+    }
+    /// log2 of the page that it maps, in base pages.
+    pub const fn order(self) -> u8 {
+        ((self.0 & Self::ORDER) >> 52) as u8
+    }
+    /// The same entry for a page of 2^`order` base pages, of which there are fewer than 64 powers.
+    pub const fn of_order(self, order: u8) -> Self {
+        Self(self.0 & !Self::ORDER | (order as u64) << 52 & Self::ORDER)
     }
     /// The bits that are not the number.
     pub const fn flags(self) -> u64 {

@@ -14,7 +14,7 @@ fn tables(table: PageTable, page: u64) -> Tables {
     let mut config = Config::default();
     config.mmu.page_table = table;
     config.mmu.page_size = (page > 0).then_some(ByteSize(page));
-    Tables::new(Geometry::new(&config).unwrap())
+    Tables::new(Geometry::new(&config).unwrap(), &[])
 }
 
 fn write(tables: &mut Tables, root: Root, addr: VirtAddr, pte: Pte, next: &mut u64) {

@@ -74,7 +74,7 @@ impl Both {
     }
 
     fn act(&mut self, action: Action, key: Key) -> Result<(), TestCaseError> {
-        let listed = Listed { number: key.number, process: key.context };
+        let listed = Listed { number: key.number, process: key.context, order: 0 };
         match action {
             Action::Access { site, mark } => {
                 self.array.site(site);
@@ -140,12 +140,12 @@ proptest! {
                 let mut later = (at + 1..trace.len()).filter(|at| name(&trace[*at]) == (number, context));
                 let next = later.next().map_or(u64::MAX, |at| at as u64);
                 both.array.foresee(key, next);
-                both.list.foresee(Listed { number, process: context }, next);
+                both.list.foresee(Listed { number, process: context, order: 0 }, next);
             }
             both.act(*action, key)?;
         }
         let held: Vec<_> = both.array.iter().map(|(set, way, key, _)| {
-            (set, way, Listed { number: key.number, process: key.context })
+            (set, way, Listed { number: key.number, process: key.context, order: 0 })
         }).collect();
         prop_assert_eq!(held, both.list.held());
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::dice::Dice;
+use crate::config::Config;
 
 /// The streams that the TLBs or caches of one level serve.
 const UNIFIED: &[&str] = &["\"data\", \"instruction\""];
@@ -11,12 +12,20 @@ const DATA: &[&str] = &["\"data\""];
 
 /// A machine. Most of them can be built.
 pub fn random(dice: &mut Dice) -> String {
+    let text = machine(dice, true);
+    let builds = toml::from_str(&text).is_ok_and(|config: Config| config.resolve().is_ok());
+    // Not every format has the pages that are tried.
+    if builds || !text.contains("mmu.layout") { text } else { machine(dice, false) }
+}
+
+fn machine(dice: &mut Dice, has_layout: bool) -> String {
     let mut text = String::new();
     let crossing = dice.pick(&["split", "split", "split", "ignore"]);
     let cpus = dice.pick(&[1, 1, 2, 2, 3, 4]);
     let _ = writeln!(text, "[core]\ncount = {cpus}\nline_crossing = \"{crossing}\"");
     let (page, levels) = tables(dice, cpus, &mut text);
-    tlbs(dice, page, &mut text);
+    let larger = if has_layout { layout(dice, page, &mut text) } else { Vec::new() };
+    tlbs(dice, page, &larger, &mut text);
     pwcs(dice, levels, &mut text);
     let data = caches(dice, &mut text);
     if dice.percent(30) {
@@ -25,7 +34,8 @@ pub fn random(dice: &mut Dice) -> String {
         let _ = writeln!(text, "[mmu.walker]\nentry_level = \"{}\"", dice.pick(&entries));
     }
     if let Some(memory) = system(dice, page, levels, &mut text) {
-        nodes(dice, memory, page.max(4096), &mut text);
+        let unit = larger.iter().copied().fold(page.max(4096), u64::max);
+        nodes(dice, memory, unit, &mut text);
     }
     text
 }
@@ -157,17 +167,57 @@ fn geometry(dice: &mut Dice) -> (u64, String, String) {
     (ways * dice.between(1, 7), ways.to_string(), policy.to_owned())
 }
 
-fn tlbs(dice: &mut Dice, page: u64, text: &mut String) {
+/// Ranges with larger pages, now and then; returns the pages.
+fn layout(dice: &mut Dice, page: u64, text: &mut String) -> Vec<u64> {
+    let mut pages = Vec::new();
+    if dice.percent(60) {
+        return pages;
+    }
+    let mut start = 0;
+    for range in 0..dice.between(1, 3) {
+        // Groups, and what is a leaf of most formats with 4 KiB pages.
+        let large = if page == 4096 { 9 } else { 2 };
+        let bytes = page << dice.pick(&[0, 1, 2, 3, 4, large, large]);
+        start = (start + dice.below(3) * bytes).next_multiple_of(bytes);
+        let size = dice.between(0, 4) * bytes.max(16 * page);
+        let _ = writeln!(text, "[[mmu.layout]]\nname = \"r{range}\"\nstart = {start}");
+        let _ = writeln!(text, "size = {size}\npage = {bytes}");
+        if dice.percent(20) {
+            let _ = writeln!(text, "process = {}", dice.below(2));
+        }
+        start += size;
+        if bytes > page && !pages.contains(&bytes) {
+            pages.push(bytes);
+        }
+    }
+    pages
+}
+
+fn tlbs(dice: &mut Dice, page: u64, larger: &[u64], text: &mut String) {
     for level in 1..=dice.below(4) {
         for (place, serves) in dice.pick(&[UNIFIED, SPLIT, DATA]).iter().enumerate() {
             let by_size = page == 4096 && dice.percent(10);
-            let sizes: &[u64] = if by_size { &[4096, 2 << 20] } else { &[0] };
+            let mut sizes: &[u64] = if by_size { &[4096, 2 << 20] } else { &[0] };
+            let each: Vec<u64> = [page].into_iter().chain(larger.iter().copied()).collect();
+            match dice.below(3) {
+                0 if !larger.is_empty() => sizes = &each,
+                1 if !larger.is_empty() => sizes = &each[..each.len() - 1],
+                _ => {}
+            }
             for size in sizes {
                 let (entries, ways, policy) = geometry(dice);
                 let _ = writeln!(text, "[[mmu.tlb]]\nname = \"t{level}-{place}-{size}\"");
                 let _ = writeln!(text, "level = {level}\nserves = [{serves}]");
                 let _ = writeln!(text, "entries = {entries}\nways = {ways}");
                 let _ = writeln!(text, "replacement = {policy}");
+                if level > 1 && dice.percent(30) {
+                    let lookup = dice.pick(&[
+                        "\"sequential\"",
+                        "\"predicted\"",
+                        "\"predicted\"\npredictor_entries = 3",
+                    ]);
+                    let _ = writeln!(text, "lookup = {lookup}");
+                }
                 if *size > 0 {
                     let _ = writeln!(text, "pages = [{size}]");
                 }
@@ -306,7 +356,8 @@ fn areas(dice: &mut Dice, page: u64, text: &mut String) {
 
 /// Memory in nodes.
 fn nodes(dice: &mut Dice, memory: u64, unit: u64, text: &mut String) {
-    let (mut left, count) = (memory, dice.between(1, 4));
+    // Each but the last has a page at least.
+    let (mut left, count) = (memory, dice.between(1, 4).min(memory / unit).max(1));
     let policy = dice.pick(&["local", "interleave", "weighted-interleave", "bind", "preferred"]);
     let _ = writeln!(text, "[numa]\npolicy = \"{policy}\"");
     let mut named: Vec<u64> = (0..count).filter(|_| dice.percent(60)).collect();
@@ -379,6 +430,9 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) -> Option<
     }
     if dice.percent(30) {
         let _ = writeln!(text, "prefault = \"accessed\"");
+        if dice.percent(30) {
+            let _ = writeln!(text, "prefault_frames = \"scattered\"");
+        }
     }
     let tight = (levels + dice.between(3, 30)) * unit;
     let (memory, limit) = match dice.below(4) {
@@ -393,6 +447,10 @@ fn system(dice: &mut Dice, page: u64, levels: u64, text: &mut String) -> Option<
     let divided = memory.filter(|_| dice.percent(40));
     if let Some(memory) = memory.filter(|_| divided.is_none()) {
         let _ = writeln!(text, "memory = {memory}");
+        if memory >= 2000 * unit && dice.percent(30) {
+            let orders: Vec<u64> = (0..11).map(|_| dice.below(12) % 5).collect();
+            let _ = writeln!(text, "initial = {{ orders = {orders:?} }}");
+        }
     }
     if let Some(limit) = limit {
         let _ = writeln!(text, "limit = {limit}");
