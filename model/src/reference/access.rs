@@ -141,7 +141,7 @@ impl Reference {
             let process = self.memory.owner_of(request.process, addr);
             let cpu = &mut self.cpus[self.here];
             for order in [0].into_iter().chain(self.orders.iter().copied()) {
-                let key = Key { number: addr / self.page >> order, process, order };
+                let key = Key { number: (addr / self.page) >> order, process, order };
                 cpu.tlbs.foresee(key, next(shift + order));
             }
             cpu.pwcs.foresee(request.process, addr, next);

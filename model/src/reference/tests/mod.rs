@@ -16,6 +16,7 @@ use super::{Event, Reference, Stopped};
 use crate::cache::settings::Stream;
 use crate::config::{Config, settings};
 use crate::function::{SimulationError, Simulator};
+use crate::mmu::settings::Tlb;
 use crate::os::OsError;
 use crate::os::settings::Prefault;
 use crate::outcome::{
@@ -32,6 +33,8 @@ struct Seen {
     formats: BTreeSet<String>,
     /// What was counted of pages above the base page.
     counted: BTreeSet<String>,
+    /// What else there was on machines that had such pages.
+    beside_large: BTreeSet<String>,
     events: usize,
     finished: usize,
 }
@@ -163,6 +166,17 @@ fn difference(
         return Err(format!("{passed} instructions passed, should be {}", twin.passed()));
     }
     seen.counted.extend(counted(&twin));
+    if twin.report().get("os.huge.faults").is_some_and(|faults| *faults > 0.0) {
+        let foresees = |tlb: &Tlb| tlb.replacement.asks_next_use();
+        let beside = [
+            (config.core.count > 1, "CPUs"),
+            (config.numa.node.len() > 1, "nodes"),
+            (config.mmu.tlb.iter().any(foresees), "opt in TLBs"),
+            (config.os.initial.is_some(), "fragmented memory"),
+        ];
+        let beside = beside.iter().filter(|(is, _)| *is).map(|(_, what)| what.to_string());
+        seen.beside_large.extend(beside);
+    }
     statistics(&fast, &twin)
 }
 
@@ -262,6 +276,9 @@ fn the_function_half_and_its_twin_agree() {
     }
     for name in ["faults", "fallback", "split", "resident", "mispredictions"] {
         assert!(seen.counted.contains(name), "{name}: {seen:?}");
+    }
+    for what in ["CPUs", "nodes", "opt in TLBs", "fragmented memory"] {
+        assert!(seen.beside_large.contains(what), "{what}: {seen:?}");
     }
     let formats = settings().iter().find(|setting| setting.path == "mmu.page_table");
     for format in formats.unwrap().kind.split(", ") {
