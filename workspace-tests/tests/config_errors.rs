@@ -22,7 +22,7 @@ fn an_unknown_key() {
      --> mine.toml:4:1
       |
     4 | entires = 64
-      | ^^^^^^^ expected name, level, serves, pages, entries, ways, latency or replacement
+      | ^^^^^^^ expected name, level, serves, pages, entries, ways, latency, replacement, lookup or predictor_entries
       |
       = help: a similar setting exists: `entries`
     "#);
