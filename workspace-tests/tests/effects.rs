@@ -47,9 +47,10 @@ const MACHINES: [&str; 8] = [
     "[core]\nfrequency = \"2GHz\"\n[os]\nmemory = \"64MiB\"\n\
      initial = { orders = [900, 90, 30, 10, 10, 10, 4, 4, 4, 2, 4] }\n\
      [[mmu.layout]]\nname = \"heap\"\nstart = 0x1000000000\nsize = \"4MiB\"\npage = \"2MiB\"\nprocess = 0\n\
-     [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 16\nways = 4\n\
+     [[mmu.tlb]]\nname = \"dtlb\"\nlevel = 1\nentries = 1\nways = 1\n\
      [[mmu.tlb]]\nname = \"stlb\"\nlevel = 2\nentries = 64\nways = 4\nlookup = \"predicted\"\n\
      predictor_entries = 2\n\
+     [[mmu.tlb]]\nname = \"last\"\nlevel = 3\nentries = 128\nways = 4\nlookup = \"sequential\"\n\
      [[cache]]\nname = \"l1d\"\nlevel = 1\nsize = \"8KiB\"\nways = 2\n",
 ];
 
@@ -246,6 +247,7 @@ fn candidates(value: &Value) -> Vec<String> {
                 "memory",
                 "l2",
                 "accessed",
+                "parallel",
                 "through",
                 "exclusive",
                 "next-line",
