@@ -64,7 +64,7 @@ impl Window {
 
     /// When the reorder buffer has room for the entry's instruction. Between outcomes instructions
     /// retire at full width, so only the last outcome that is a whole buffer older matters.
-    #[inline]
+    #[inline(always)]
     fn reorder_buffer(&mut self, slot: u16, wait: &mut impl Wait) -> Option<u64> {
         let instruction = self.ring[usize::from(slot)].instruction;
         while self.rob_next < self.next {
@@ -91,7 +91,7 @@ impl Window {
     }
 
     /// When the load or store queue has an entry for it, and the place of the outcome that it then waited for.
-    #[inline]
+    #[inline(always)]
     fn queue(&mut self, slot: u16, wait: &mut impl Wait) -> Option<(u64, Option<u16>)> {
         const AT_ONCE: (u64, Option<u16>) = (0, None);
         let store = match self.ring[usize::from(slot)].kind {
@@ -114,7 +114,7 @@ impl Window {
     }
 
     /// When the entry may enter, in order.
-    #[inline]
+    #[inline(always)]
     pub(super) fn entrance(&mut self, slot: u16, wait: &mut impl Wait) -> Option<Entrance> {
         let front = self.front_end(slot).max(self.reorder_buffer(slot, wait)?);
         let (room, holder) = self.queue(slot, wait)?;
@@ -122,7 +122,7 @@ impl Window {
     }
 
     /// Lets the entry in.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit<M: Memory>(
         &mut self,
         shared: &mut Shared<M>,

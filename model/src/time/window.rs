@@ -147,7 +147,7 @@ impl Window {
     }
 
     /// Lets an outcome that has been admitted begin; true if nothing may follow before it has retired.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin<M: Memory>(
         &mut self,
         shared: &mut Shared<M>,
