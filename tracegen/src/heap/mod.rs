@@ -25,7 +25,7 @@ mod variables;
 pub use space::Space;
 
 use crate::error::TraceError;
-use crate::memory::{Memory, Site};
+use crate::memory::{LoadId, Memory};
 
 /// Where in an allocator's code an access is.
 pub(crate) mod site {
@@ -218,7 +218,7 @@ pub fn open(memory: &mut Memory, settings: &Settings) -> Result<Box<dyn Allocato
 }
 
 /// A search decides on a block after the load `by`.
-fn decide(memory: &mut Memory, taken: bool, by: crate::memory::LoadId) {
+fn decide(memory: &mut Memory, taken: bool, by: LoadId) {
     memory.alu(2);
-    memory.branch(Site(site::DECIDE.0), taken, by);
+    memory.branch(site::DECIDE, taken, by);
 }
